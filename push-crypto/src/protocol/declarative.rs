@@ -1,0 +1,1 @@
+//! Declarative push messages (Push API, merged 2025).

@@ -1,0 +1,21 @@
+//! The vocabulary that every crate shares: the standards' own terms, as types that hold only legal values.
+
+mod content_coding;
+mod keys;
+mod point;
+mod push_resource;
+mod subscription;
+mod timestamp;
+mod topic;
+mod ttl;
+mod urgency;
+
+pub use content_coding::{ContentCoding, UnknownCoding};
+pub use keys::{AuthSecret, KeyError, PrivateKey, SubscriptionKeys, UserAgentKeys};
+pub use point::{PointError, PublicKey};
+pub use push_resource::{Origin, PushResource, PushResourceError, Scheme};
+pub use subscription::{Parsed, Subscription, SubscriptionError, SubscriptionRemark};
+pub use timestamp::Timestamp;
+pub use topic::{Topic, TopicError};
+pub use ttl::{Ttl, TtlError};
+pub use urgency::{Urgency, UrgencyError};
