@@ -1,13 +1,48 @@
-//! Web Push cryptography.
+//! Web Push cryptography: encryption and decryption in every content coding ever deployed, and VAPID.
+//!
+//! ```text
+//!  application server                                              user agent
+//!  Subscription { endpoint, keys { p256dh, auth } } <──────────── UserAgentKeys { private, public, auth }
+//!        │ encrypt(provider, options, job)                               ▲ decrypt(provider, keys, message)
+//!        ▼                                                               │
+//!  Encrypted { body, headers() } ── POST to the push resource ──> Encrypted::read(coding, fields, body)
+//! ```
+//!
+//! The crate is `no_std` (with `alloc`) and knows no clock, no socket and no HTTP type: time comes in as a
+//! [`Timestamp`], randomness through the [`provider`], and header fields go out as names and values.
+//!
+//! * [`protocol`] — the standards' own terms as types that hold only legal values.
+//! * [`coding`] — aes128gcm, aesgcm and both schedules of aesgcm128; [`encrypt`], [`decrypt`], and batches.
+//! * [`provider`] — RustCrypto (always there) and AWS-LC (feature `aws_lc_rs`) for the curve and the signature.
+//! * `danger` — chosen salts and keys, for published vectors only (feature `danger`).
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `legacy` | yes | aesgcm and aesgcm128 |
+//! | `os_random` | yes | the system's generator |
+//! | `aws_lc_rs` | no | the provider of that name |
+//! | `danger` | no | reproducible encryption |
 #![no_std]
+
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 pub mod base64url;
+pub mod coding;
+#[cfg(feature = "danger")]
+pub mod danger;
+mod decrypt;
+mod encrypt;
+mod padding;
 pub mod protocol;
 pub mod provider;
 mod secret;
 
+pub use coding::{Encrypted, HeaderFields, ReadError, Schedule, Unsuited, record::RecordError};
+pub use decrypt::{DecryptError, DecryptJob, Decrypted, decrypt, decrypt_batch};
+pub use encrypt::{BODY_LIMIT, EncryptError, EncryptJob, EncryptOptions, encrypt, encrypt_batch};
+pub use padding::Padding;
 pub use protocol::*;
+pub use provider::CryptoProvider;
 pub use secret::Secret;

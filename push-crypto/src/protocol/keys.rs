@@ -1,13 +1,11 @@
 //! The keys of both sides: authentication secret, private key, and what a subscription and a user agent hold.
 
-use alloc::string::String;
 use core::fmt;
 
 use zeroize::Zeroizing;
 
 use super::PublicKey;
 use crate::{
-    base64url,
     provider::{CryptoProvider, ProviderError, RandomUnavailable, SecureRandom},
     secret::Secret,
 };
@@ -238,11 +236,6 @@ impl fmt::Display for KeyError {
 }
 
 impl core::error::Error for KeyError {}
-
-/// A private key in text form, wiped when dropped.
-pub(crate) fn private_to_base64url(key: &PrivateKey) -> Zeroizing<String> {
-    Zeroizing::new(base64url::encode(key.expose()))
-}
 
 #[cfg(test)]
 mod tests {
