@@ -6,6 +6,7 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+use zeroize::Zeroizing;
 
 /// Writes base64url without padding (RFC 7515 §2), the only form that this crate produces.
 ///
@@ -92,14 +93,13 @@ pub fn decode_tolerant(text: &str) -> Result<Read, Base64Error> {
         return Err(Base64Error::Padding);
     }
     let decoded = if standard {
-        let translated: String = data
-            .chars()
-            .map(|c| match c {
-                '+' => '-',
-                '/' => '_',
-                other => other,
-            })
-            .collect();
+        // Reserved in full and wiped: the text may be a private key.
+        let mut translated = Zeroizing::new(String::with_capacity(data.len()));
+        translated.extend(data.chars().map(|c| match c {
+            '+' => '-',
+            '/' => '_',
+            other => other,
+        }));
         Base64UrlUnpadded::decode_vec(&translated)
     } else {
         Base64UrlUnpadded::decode_vec(data)

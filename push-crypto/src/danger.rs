@@ -11,7 +11,7 @@ use crate::{
         schedule::{ContentKeys, Derivation, Parties},
     },
     decrypt::{Decrypted, open_with},
-    encrypt::{EncryptError, EncryptJob, Plan, check_auth, derivation},
+    encrypt::{EncryptError, EncryptJob, Plan, check_auth, check_records, derivation},
     protocol::{AuthSecret, ContentCoding, PrivateKey, PublicKey},
     provider::{Agreement, CryptoProvider, SharedSecret},
 };
@@ -32,7 +32,8 @@ pub struct Chosen<'a> {
 /// Encrypts with chosen salt and sender key, octet for octet reproducible; no limit of the body applies.
 ///
 /// # Errors
-/// [`EncryptError`] for an unsuited subscription, a record size without room, or a failing provider.
+/// [`EncryptError`] for an unsuited subscription, a record size out of range, padding that no records can hold, or a
+/// failing provider.
 pub fn encrypt(
     provider: &CryptoProvider,
     schedule: Schedule,
@@ -40,21 +41,12 @@ pub fn encrypt(
     chosen: &Chosen<'_>,
 ) -> Result<Encrypted, EncryptError> {
     check_auth(schedule, job.keys)?;
-    check_record_size(schedule.layout(), chosen.rs)?;
+    let plan = Plan::exactly(schedule, chosen.rs, job.plaintext.len(), chosen.padding)?;
     let agreement = Agreement {
         sender_key: provider.public_key(chosen.sender)?,
         shared: provider.shared_secret(chosen.sender, &job.keys.p256dh)?,
     };
-    let plan = Plan::exactly(schedule, job.plaintext.len(), chosen.padding, chosen.rs);
     Ok(plan.seal(&job, &agreement, chosen.salt))
-}
-
-fn check_record_size(layout: Layout, rs: u64) -> Result<(), EncryptError> {
-    let least = layout.least_record_size();
-    if rs < least {
-        return Err(EncryptError::RecordSize { rs: u32::try_from(rs).unwrap_or(u32::MAX), least });
-    }
-    Ok(())
 }
 
 /// Opens a message whose key agreement was done elsewhere.
@@ -95,7 +87,7 @@ pub fn from_parts(
 pub enum PaperSchedule<'a> {
     /// RFC 8188 with a key given directly; the key id names it.
     Aes128gcmExplicit {
-        /// The key id.
+        /// The key id, at most 255 octets.
         keyid: &'a [u8],
     },
     /// aesgcm or aesgcm128 with context but no secret (ee-00, ee-03).
@@ -148,7 +140,7 @@ impl PaperSchedule<'_> {
 /// Seals records with a schedule that exists on paper only; for aes128gcm the header block is written too.
 ///
 /// # Errors
-/// [`EncryptError::RecordSize`].
+/// [`EncryptError::RecordSize`] and [`EncryptError::PaddingTooLong`].
 pub fn seal_on_paper(
     schedule: PaperSchedule<'_>,
     secret: &[u8],
@@ -157,7 +149,7 @@ pub fn seal_on_paper(
     padding: usize,
     plaintext: &[u8],
 ) -> Result<Vec<u8>, EncryptError> {
-    check_record_size(schedule.layout(), rs)?;
+    check_records(schedule.layout(), rs, plaintext.len(), padding)?;
     let mut body = Vec::new();
     match schedule {
         PaperSchedule::Aes128gcmExplicit { keyid } => {
@@ -193,3 +185,7 @@ pub fn open_on_paper(
 pub fn read_fields(coding: ContentCoding, lines: &HeaderFields<'_>) -> Result<fields::KeyFields, ReadError> {
     LegacyPart::read(coding, lines).map(|part| part.fields)
 }
+
+#[cfg(test)]
+#[cfg(feature = "os_random")]
+mod tests;

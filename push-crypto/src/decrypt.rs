@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 
 use crate::{
     coding::{
-        Encrypted,
+        Encrypted, Unsuited,
         record::{self, RecordError},
         schedule::{ContentKeys, Parties},
     },
@@ -104,7 +104,7 @@ pub fn decrypt_batch(
 
 fn check(keys: &UserAgentKeys, message: &Encrypted) -> Result<(), DecryptError> {
     check_auth(message.schedule(), &keys.subscription_keys()).map_err(|error| match error {
-        EncryptError::AuthPreRelease => DecryptError::AuthPreRelease,
+        EncryptError::Unsuited(Unsuited::AuthPreRelease) => DecryptError::AuthPreRelease,
         _ => DecryptError::NoAuth,
     })
 }

@@ -2,13 +2,18 @@
 //!
 //! Every recipient gets a fresh sender key pair and a fresh salt; neither can be chosen here.
 
+mod room;
+
 use alloc::vec::Vec;
 use core::fmt;
 
+#[cfg(feature = "danger")]
+pub(crate) use room::check_records;
+use room::{Room, check_record_size};
+
 use crate::{
     coding::{
-        Encrypted, HeaderBlock, Parameters, Schedule, Unsuited, fields,
-        record::{self, Layout, TAG},
+        Encrypted, HeaderBlock, Parameters, Schedule, Unsuited, record,
         schedule::{Derivation, Parties},
     },
     padding::Padding,
@@ -112,11 +117,12 @@ pub fn encrypt_batch(
     if agreements.len() != recipients.len() {
         return Err(ProviderError::Internal);
     }
-    let mut fresh = agreements.into_iter().zip(salts);
+    // Borrowed, so that the list wipes its secrets when it goes.
+    let mut fresh = agreements.iter().zip(salts);
     out.extend(jobs.iter().zip(plans).map(|(job, plan)| {
         let plan = plan?;
         let (agreement, salt) = fresh.next().ok_or(EncryptError::Provider(ProviderError::Internal))?;
-        Ok(plan.seal(job, &agreement, salt))
+        Ok(plan.seal(job, agreement, salt))
     }));
     Ok(())
 }
@@ -140,38 +146,45 @@ impl Plan {
         let EncryptOptions { schedule, padding, record_size, body_limit } = *options;
         check_auth(schedule, job.keys)?;
         let (layout, data) = (schedule.layout(), job.plaintext.len());
-        let limit = schedule.plaintext_limit(body_limit);
-        if data > limit {
-            return Err(EncryptError::TooLong { octets: data, limit });
+        let least = schedule.overhead();
+        if body_limit < least {
+            return Err(EncryptError::BodyLimit { octets: body_limit, least });
         }
-        let mut room = (limit - data).min(layout.padding_limit());
-        if let Some(rs) = record_size {
-            let least = layout.least_record_size();
-            if u64::from(rs) < least {
-                return Err(EncryptError::RecordSize { rs, least });
-            }
-            room = room_for_padding(layout, u64::from(rs), data, body_limit - schedule.header_octets(), room);
+        let rs = record_size.map(u64::from);
+        if let Some(rs) = rs {
+            check_record_size(layout, rs)?;
         }
+        let room = Room { layout, rs, octets: body_limit - schedule.header_octets() };
+        if !room.holds(data, 0) {
+            return Err(EncryptError::TooLong { octets: data, limit: room.most_data() });
+        }
+        let most = room.most_padding(data);
         let padding = padding
-            .octets(data, room, provider.random)
+            .octets(data, most, provider.random)
             .map_err(|error| EncryptError::Provider(error.into()))?;
-        let rs = record_size.map_or_else(|| one_record(layout, data + padding), u64::from);
-        let octets = schedule.header_octets() as u64 + layout.sealed_length(rs, data, padding);
-        match usize::try_from(octets) {
-            Ok(octets)
-                if octets <= body_limit && (record_size.is_some() || padding <= layout.padding_limit()) =>
-            {
-                Ok(Self { schedule, padding, rs, octets })
-            }
-            _ => Err(EncryptError::PaddingTooLong { octets: data, padding, most: room }),
+        if padding > most {
+            return Err(EncryptError::PaddingTooLong { octets: data, padding, most });
         }
+        Ok(Self::sized(schedule, room.record_size(data + padding), data, padding))
     }
 
-    /// A plan with everything chosen, for vectors.
+    /// A plan with everything chosen, for vectors; only what no record can hold is refused.
     #[cfg(feature = "danger")]
-    pub(crate) fn exactly(schedule: Schedule, data: usize, padding: usize, rs: u64) -> Self {
-        let octets = schedule.header_octets() as u64 + schedule.layout().sealed_length(rs, data, padding);
-        Self { schedule, padding, rs, octets: usize::try_from(octets).unwrap_or(0) }
+    pub(crate) fn exactly(
+        schedule: Schedule,
+        rs: u64,
+        data: usize,
+        padding: usize,
+    ) -> Result<Self, EncryptError> {
+        check_records(schedule.layout(), rs, data, padding)?;
+        Ok(Self::sized(schedule, rs, data, padding))
+    }
+
+    fn sized(schedule: Schedule, rs: u64, data: usize, padding: usize) -> Self {
+        let octets = schedule.layout().sealed_length(rs, data, padding);
+        // Both callers have checked that the records are fewer than `usize::MAX` octets.
+        let octets = usize::try_from(octets).unwrap_or(usize::MAX).saturating_add(schedule.header_octets());
+        Self { schedule, padding, rs, octets }
     }
 
     /// Derives the keys and writes the body.
@@ -212,35 +225,22 @@ pub(crate) fn check_auth(schedule: Schedule, keys: &SubscriptionKeys) -> Result<
     let newer = matches!(schedule.coding(), ContentCoding::Aes128gcm | ContentCoding::Aesgcm);
     match &keys.auth {
         None if schedule.needs_auth() => Err(EncryptError::Unsuited(Unsuited::NoAuth)),
-        Some(auth) if newer && auth.is_pre_release() => Err(EncryptError::AuthPreRelease),
+        Some(auth) if newer && auth.is_pre_release() => Err(EncryptError::Unsuited(Unsuited::AuthPreRelease)),
         _ => Ok(()),
     }
-}
-
-/// 4 096, or as much as makes the only record not full (RFC 8291 §4, we-04 §4).
-fn one_record(layout: Layout, carried: usize) -> u64 {
-    let content = (carried + layout.overhead()) as u64;
-    // `sealed_size(0)` is the tag where rs does not count it, and 0 where it does.
-    let counted = content + TAG as u64 - layout.sealed_size(0);
-    (counted + 1).max(fields::DEFAULT_RECORD_SIZE)
-}
-
-/// The most padding, at most `most`, with which all records still fit into `limit` octets.
-fn room_for_padding(layout: Layout, rs: u64, data: usize, limit: usize, most: usize) -> usize {
-    let (mut fits, mut too_much) = (0, most + 1);
-    while too_much - fits > 1 {
-        let middle = usize::midpoint(fits, too_much);
-        if layout.sealed_length(rs, data, middle) <= limit as u64 { fits = middle } else { too_much = middle }
-    }
-    fits
 }
 
 /// Why a message cannot be encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncryptError {
-    /// The secret has the 12 octets of pre-release Firefox, which reads aesgcm128 only.
-    AuthPreRelease,
+    /// The body's limit is below an empty message.
+    BodyLimit {
+        /// The limit.
+        octets: usize,
+        /// Octets of an empty message.
+        least: usize,
+    },
     /// The padding asked for does not fit.
     PaddingTooLong {
         /// Octets of plaintext.
@@ -252,12 +252,14 @@ pub enum EncryptError {
     },
     /// The provider failed.
     Provider(ProviderError),
-    /// A record of this size carries nothing.
+    /// A record of this size carries nothing, or the coding has no number so large.
     RecordSize {
         /// What was asked for.
-        rs: u32,
+        rs: u64,
         /// The least.
         least: u64,
+        /// The most.
+        most: u64,
     },
     /// The text does not fit into the body's limit.
     TooLong {
@@ -281,10 +283,10 @@ impl EncryptError {
     #[must_use]
     pub const fn code(&self) -> Option<&'static str> {
         match self {
-            Self::AuthPreRelease | Self::Unsuited(Unsuited::NoAuth) => Some("subscription/auth-length"),
+            Self::Unsuited(Unsuited::AuthPreRelease | Unsuited::NoAuth) => Some("subscription/auth-length"),
             Self::PaddingTooLong { .. } | Self::TooLong { .. } => Some("body/too-large"),
             Self::Unsuited(Unsuited::NotBuilt) => Some("coding/not-supported"),
-            Self::Provider(_) | Self::RecordSize { .. } => None,
+            Self::BodyLimit { .. } | Self::Provider(_) | Self::RecordSize { .. } => None,
         }
     }
 }
@@ -292,17 +294,17 @@ impl EncryptError {
 impl fmt::Display for EncryptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AuthPreRelease => f.write_str(
-                "the authentication secret has 12 octets, as in pre-release Firefox 46 to 48, which reads aesgcm128 \
-                 only; send aesgcm128, or a tickle",
+            Self::BodyLimit { octets, least } => write!(
+                f,
+                "a body of at most {octets} octets holds no message, not even an empty one; allow at least {least}"
             ),
             Self::PaddingTooLong { octets, padding, most } => write!(
                 f,
                 "{padding} octets of padding do not fit beside {octets} octets of text; at most {most} do"
             ),
             Self::Provider(error) => error.fmt(f),
-            Self::RecordSize { rs, least } => {
-                write!(f, "a record size of {rs} carries nothing; give at least {least}, or none for one record")
+            Self::RecordSize { rs, least, most } => {
+                write!(f, "a record size of {rs} is not from {least} to {most}; leave it out for one record")
             }
             Self::TooLong { octets, limit } => write!(
                 f,
@@ -315,3 +317,7 @@ impl fmt::Display for EncryptError {
 }
 
 impl core::error::Error for EncryptError {}
+
+#[cfg(test)]
+#[cfg(all(feature = "legacy", feature = "os_random"))]
+mod tests;

@@ -13,6 +13,7 @@
 //!
 //! * [`protocol`] — the standards' own terms as types that hold only legal values.
 //! * [`coding`] — aes128gcm, aesgcm and both schedules of aesgcm128; [`encrypt`], [`decrypt`], and batches.
+//! * [`vapid`] — keys, claims, tokens and the `Authorization` field of application servers, written and judged.
 //! * [`provider`] — RustCrypto (always there) and AWS-LC (feature `aws_lc_rs`) for the curve and the signature.
 //! * `danger` — chosen salts and keys, for published vectors only (feature `danger`).
 //!
@@ -38,6 +39,7 @@ mod padding;
 pub mod protocol;
 pub mod provider;
 mod secret;
+pub mod vapid;
 
 pub use coding::{Encrypted, HeaderFields, ReadError, Schedule, Unsuited, record::RecordError};
 pub use decrypt::{DecryptError, DecryptJob, Decrypted, decrypt, decrypt_batch};
@@ -46,3 +48,9 @@ pub use padding::Padding;
 pub use protocol::*;
 pub use provider::CryptoProvider;
 pub use secret::Secret;
+
+/// The code of the README is compiled and run with the doc tests.
+#[cfg(doctest)]
+#[cfg(feature = "os_random")]
+#[doc = include_str!("../README.md")]
+struct Readme;

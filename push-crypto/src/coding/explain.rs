@@ -44,8 +44,20 @@ pub fn parts(coding: ContentCoding, rs: u64, body: &[u8]) -> Vec<Part> {
     };
     let Some(at) = records_at else { return parts };
     let records = body.get(at..).unwrap_or_default();
-    let tag = if coding == ContentCoding::Aes128gcm { 0 } else { TAG as u64 };
-    let sealed = usize::try_from(rs.saturating_add(tag)).unwrap_or(usize::MAX).max(1);
+    let (tag, least) = match coding {
+        ContentCoding::Aes128gcm => (0, 18),
+        ContentCoding::Aesgcm => (TAG as u64, 3),
+        ContentCoding::Aesgcm128 => (TAG as u64, 2),
+    };
+    if rs < least {
+        // Split by an illegal size, a body would be as many parts as it has octets.
+        if !records.is_empty() {
+            let meaning = alloc::format!("not split, because rs is {rs}, below {least}");
+            parts.push(Part { name: "records", at, octets: records.len(), meaning });
+        }
+        return parts;
+    }
+    let sealed = usize::try_from(rs.saturating_add(tag)).unwrap_or(usize::MAX);
     let count = records.len().div_ceil(sealed);
     for (number, record) in records.chunks(sealed).enumerate() {
         let position = if number + 1 == count { "last" } else { "full" };

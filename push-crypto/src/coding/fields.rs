@@ -74,13 +74,11 @@ pub fn entries(field: &'static str, lines: &[&str]) -> Result<Vec<Entry>, FieldE
         let mut rest = *line;
         loop {
             let (item, separator, after) = next_item(field, rest)?;
-            if let Some((name, value)) = item {
-                if entry.value(&name).is_some() {
-                    return Err(FieldError::Twice { field, parameter: name });
-                }
-                entry.0.push((name, value));
-            }
+            entry.0.extend(item);
             if separator != Some(';') && !entry.0.is_empty() {
+                if let Some(name) = twice(entry.0.iter().map(|(name, _)| name.as_str())) {
+                    return Err(FieldError::Twice { field, parameter: near(name) });
+                }
                 entries.push(core::mem::take(&mut entry));
             }
             if separator.is_none() {
@@ -90,6 +88,16 @@ pub fn entries(field: &'static str, lines: &[&str]) -> Result<Vec<Entry>, FieldE
         }
     }
     Ok(entries)
+}
+
+/// A name that is there twice; sorted first, because whoever sends the field chooses how many there are.
+pub(crate) fn twice<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some(*one),
+        _ => None,
+    })
 }
 
 type Item = Option<(String, String)>;
@@ -153,7 +161,7 @@ fn near(text: &str) -> String {
     text.chars().take(24).collect()
 }
 
-/// True when some entry has a `dh`; a field that cannot be read has none.
+/// True when some entry of `Crypto-Key` has a `dh`; a field that cannot be read has none.
 #[must_use]
 pub fn has_dh(lines: &[&str]) -> bool {
     entries("Crypto-Key", lines).is_ok_and(|entries| entries.iter().any(|entry| entry.value("dh").is_some()))
@@ -262,7 +270,7 @@ pub enum FieldError {
         /// How many.
         count: usize,
     },
-    /// More than one `dh`, and no keyid to choose by.
+    /// More than one `dh` with the keyid that `Encryption` names, or at all when it names none.
     SeveralDh {
         /// The field's name.
         field: &'static str,
@@ -278,7 +286,7 @@ pub enum FieldError {
     Twice {
         /// The field's name.
         field: &'static str,
-        /// The parameter's name.
+        /// The parameter's name, cut to 24 characters.
         parameter: String,
     },
     /// `salt` or `dh` is not base64url.
@@ -332,7 +340,10 @@ impl fmt::Display for FieldError {
             ),
             Self::Several { count } => write!(f, "Encryption has {count} entries; send exactly one"),
             Self::SeveralDh { field } => {
-                write!(f, "{field} has more than one dh and no keyid to choose by; send exactly one dh")
+                write!(
+                    f,
+                    "{field} has more than one dh that fits, by keyid or without one; send exactly one dh"
+                )
             }
             Self::Syntax { field, near } => write!(
                 f,

@@ -59,6 +59,8 @@ impl Encrypted {
                     sender_key,
                 }
             }
+            // Whatever the fields say, they are of no use then.
+            _ if cfg!(not(feature = "legacy")) => return Err(ReadError::NotBuilt),
             ContentCoding::Aesgcm | ContentCoding::Aesgcm128 => {
                 LegacyPart::read(coding, fields)?.parameters()?
             }
@@ -158,8 +160,12 @@ pub(crate) struct LegacyPart {
 
 impl LegacyPart {
     pub(crate) fn read(coding: ContentCoding, lines: &HeaderFields<'_>) -> Result<Self, ReadError> {
-        // A Crypto-Key without dh (VAPID's p256ecdsa alone) leaves the choice to Encryption-Key.
-        let bare = coding == ContentCoding::Aesgcm128 && !fields::has_dh(lines.crypto_key);
+        // A Crypto-Key without dh (VAPID's p256ecdsa alone) leaves the choice to Encryption-Key; one that cannot be
+        // read is reported itself, unless there is an Encryption-Key.
+        let unreadable = || fields::entries("Crypto-Key", lines.crypto_key).is_err();
+        let bare = coding == ContentCoding::Aesgcm128
+            && !fields::has_dh(lines.crypto_key)
+            && !(lines.encryption_key.is_empty() && unreadable());
         let field = if bare { fields::KeyField::EncryptionKey } else { fields::KeyField::CryptoKey };
         let keys = if bare { lines.encryption_key } else { lines.crypto_key };
         Ok(Self { coding, bare, fields: fields::read(coding, lines.encryption, field, keys)? })

@@ -74,11 +74,16 @@ impl Schedule {
     /// The schedule for a coding and a subscription: aesgcm128 is bare exactly when there is no secret.
     ///
     /// # Errors
-    /// [`Unsuited`] when the coding needs a secret that the subscription lacks, or is not in this build.
+    /// [`Unsuited`] when the coding needs a secret that the subscription lacks, or a longer one, or is not in this
+    /// build.
     pub const fn for_keys(coding: ContentCoding, keys: &SubscriptionKeys) -> Result<Self, Unsuited> {
         let has_auth = keys.auth.is_some();
+        let pre_release = matches!(&keys.auth, Some(auth) if auth.is_pre_release());
         match coding {
+            ContentCoding::Aes128gcm if pre_release => Err(Unsuited::AuthPreRelease),
             ContentCoding::Aes128gcm if has_auth => Ok(Self::Aes128gcm),
+            #[cfg(feature = "legacy")]
+            ContentCoding::Aesgcm if pre_release => Err(Unsuited::AuthPreRelease),
             #[cfg(feature = "legacy")]
             ContentCoding::Aesgcm if has_auth => Ok(Self::Aesgcm),
             #[cfg(feature = "legacy")]
@@ -155,6 +160,8 @@ impl fmt::Display for Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsuited {
+    /// The secret has the 12 octets of pre-release Firefox, which reads aesgcm128 only.
+    AuthPreRelease,
     /// The coding mixes in an authentication secret, and the subscription has none.
     NoAuth,
     /// The coding is not in this build (feature `legacy`).
@@ -164,6 +171,10 @@ pub enum Unsuited {
 impl fmt::Display for Unsuited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AuthPreRelease => {
+                "the authentication secret has 12 octets, as in pre-release Firefox 46 to 48, which reads aesgcm128 \
+                 only; send aesgcm128, or a tickle"
+            }
             Self::NoAuth => {
                 "the subscription has no authentication secret, which this coding needs; send aesgcm128, or a tickle"
             }
@@ -175,5 +186,5 @@ impl fmt::Display for Unsuited {
 impl core::error::Error for Unsuited {}
 
 #[cfg(test)]
-#[cfg(feature = "legacy")]
+#[cfg(all(feature = "legacy", feature = "os_random"))]
 mod tests;

@@ -57,36 +57,60 @@ impl Layout {
         }
     }
 
-    /// Octets of a full record on the wire: `rs` counts the tag in aes128gcm only.
+    /// The largest record size that the coding can name: 4 octets in aes128gcm, AES-GCM's bound in the others.
+    pub(crate) const fn most_record_size(self) -> u64 {
+        match self {
+            Self::DelimiterAfter => u32::MAX as u64,
+            #[cfg(feature = "legacy")]
+            Self::PadLengthBefore { .. } => super::fields::MAX_RECORD_SIZE,
+        }
+    }
+
+    /// Octets of a full record on the wire: `rs` counts the tag in aes128gcm only. Saturates.
     pub(crate) const fn sealed_size(self, rs: u64) -> u64 {
         match self {
             Self::DelimiterAfter => rs,
             #[cfg(feature = "legacy")]
-            Self::PadLengthBefore { .. } => rs + TAG as u64,
+            Self::PadLengthBefore { .. } => rs.saturating_add(TAG as u64),
         }
     }
 
-    /// Octets of data and padding in a full record.
+    /// Octets of data and padding in a full record; none below [`Layout::least_record_size`].
     pub(crate) const fn room(self, rs: u64) -> u64 {
-        self.sealed_size(rs) - TAG as u64 - self.overhead() as u64
+        self.sealed_size(rs).saturating_sub(TAG as u64 + self.overhead() as u64)
     }
 
-    /// Octets on the wire of all records for so much data and padding; the padding fills the first records.
+    /// Octets on the wire of all records for so much data and padding; the padding fills the first records. Saturates.
     pub(crate) fn sealed_length(self, rs: u64, data: usize, padding: usize) -> u64 {
-        let (carried, room) = ((data + padding) as u64, self.room(rs).max(1));
-        let records = match self {
+        let carried = data.saturating_add(padding) as u64;
+        let framing = (self.overhead() + TAG) as u64;
+        self.count(rs, carried).saturating_mul(framing).saturating_add(carried)
+    }
+
+    /// Most padding that the records for so much data and padding can take: every record but the last is full, so
+    /// where padding is counted in one octet, the data has to fill what it leaves.
+    pub(crate) fn padding_limit_of_all(self, rs: u64, data: usize, padding: usize) -> u64 {
+        let (carried, room) = (data.saturating_add(padding) as u64, self.room(rs).max(1));
+        let (full, limit) = (self.count(rs, carried) - 1, self.padding_limit() as u64);
+        let last = carried.saturating_sub(full.saturating_mul(room));
+        full.saturating_mul(limit.min(room)).saturating_add(limit.min(last))
+    }
+
+    /// How many records carry so many octets of data and padding, at least one.
+    fn count(self, rs: u64, carried: u64) -> u64 {
+        let room = self.room(rs).max(1);
+        match self {
             Self::DelimiterAfter => carried.div_ceil(room).max(1),
             // The last record must not be full (ee-03 §2), so data that ends on a border needs one more.
             #[cfg(feature = "legacy")]
-            Self::PadLengthBefore { .. } => carried / room + 1,
-        };
-        carried + records * (self.overhead() + TAG) as u64
+            Self::PadLengthBefore { .. } => (carried / room).saturating_add(1),
+        }
     }
 }
 
 /// Seals all records behind what is in `out` already. Padding goes into the first records, as much as fits.
 ///
-/// Invariant: `rs` is at least [`Layout::least_record_size`], which the callers check.
+/// Invariant: `rs` is legal, and the padding within [`Layout::padding_limit_of_all`], which the callers check.
 pub(crate) fn seal(
     layout: Layout,
     keys: &ContentKeys,
@@ -139,6 +163,7 @@ fn write_record(layout: Layout, data: &[u8], padding: usize, last: bool, out: &m
 
 /// Seals octets as they are, so that tests can craft records which no sender writes.
 #[cfg(test)]
+#[cfg(all(feature = "legacy", feature = "os_random"))]
 pub(crate) fn seal_raw(keys: &ContentKeys, number: u64, octets: &mut Vec<u8>) {
     let cipher = Aes128Gcm::new(&keys.key.into());
     let tag =
@@ -161,9 +186,15 @@ pub(crate) fn open(
     records: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<Opened, RecordError> {
-    let sealed = usize::try_from(layout.sealed_size(rs)).unwrap_or(usize::MAX);
+    // A size of 0 is refused where it is read; here it must only not divide.
+    let sealed = usize::try_from(layout.sealed_size(rs)).unwrap_or(usize::MAX).max(1);
     if records.is_empty() {
-        return Err(RecordError::NoRecord);
+        return Err(match layout {
+            Layout::DelimiterAfter => RecordError::NoRecord,
+            // There is no header block in the body that could be all there is: nothing came at all.
+            #[cfg(feature = "legacy")]
+            Layout::PadLengthBefore { .. } => RecordError::ShortRecord { record: 0, octets: 0 },
+        });
     }
     #[cfg(feature = "legacy")]
     if matches!(layout, Layout::PadLengthBefore { .. }) && records.len().is_multiple_of(sealed) {
@@ -257,7 +288,7 @@ pub enum RecordError {
     LastRecordFull,
     /// The last record's delimiter says that more follows: the body was cut at a record's border.
     MoreFollows,
-    /// No record at all.
+    /// A header block of aes128gcm, and no record behind it.
     NoRecord,
     /// The padding length reaches beyond the record, or padding is not zero.
     Padding {
@@ -326,7 +357,7 @@ impl fmt::Display for RecordError {
             Self::ShortRecord { record, octets } => {
                 write!(
                     f,
-                    "record {record} has {octets} octets, too few for a tag; was the body cut on its way?"
+                    "record {record} has {octets} octets, too few for tag and framing; was the body cut on its way?"
                 )
             }
             Self::Tag { record } => write!(

@@ -13,7 +13,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-#[cfg(any(feature = "legacy", test))]
+#[cfg(feature = "legacy")]
 use crate::protocol::ContentCoding;
 use crate::protocol::PublicKey;
 

@@ -1,5 +1,7 @@
 //! Sizes, limits and faults of the codings; known answers are in `tests/vectors`.
 
+mod legacy;
+
 use alloc::{format, string::String, vec, vec::Vec};
 
 use proptest::prelude::*;
@@ -120,7 +122,11 @@ fn several_records_are_written_and_read_at_every_border() {
         let options = EncryptOptions { record_size: Some(least - 1), ..EncryptOptions::new(*schedule) };
         assert_eq!(
             seal(&receiver, &options, b"x").err(),
-            Some(EncryptError::RecordSize { rs: least - 1, least: u64::from(least) })
+            Some(EncryptError::RecordSize {
+                rs: u64::from(least) - 1,
+                least: u64::from(least),
+                most: schedule.layout().most_record_size()
+            })
         );
     }
 }
@@ -369,6 +375,22 @@ fn fields_are_read_with_everything_that_senders_write() {
     check(&["salt=AQID;rs=3"], &["dh=BAUG"], Ok((3, false)));
 }
 
+/// Names are compared without regard to case, and however many there are, reading takes a moment.
+#[test]
+fn parameters_twice_are_refused_and_many_are_read_quickly() {
+    let many: String = (0..50_000).map(|number| format!("a{number}=1;")).collect();
+    let read = |line: &str| fields::entries("Crypto-Key", &[line]);
+
+    assert_eq!(read(&many).unwrap().len(), 1);
+    assert_eq!(read(&format!("{many}A7=2")).unwrap_err().code(), "crypto-key/several-dh");
+    let long = "x".repeat(100);
+    let error = read(&format!("{long}=1;{long}=2")).unwrap_err();
+    assert_eq!(
+        format!("{error}"),
+        "Crypto-Key has xxxxxxxxxxxxxxxxxxxxxxxx twice in one entry; send it once"
+    );
+}
+
 #[test]
 fn exact_padding_of_values_is_tolerated_and_told() {
     let read = |salt: &str| {
@@ -395,6 +417,9 @@ fn aesgcm128_chooses_its_schedule_by_field() {
     assert_eq!(read(&[], &[key]), Ok(Schedule::Aesgcm128Bare));
     assert_eq!(read(&["p256ecdsa=abc"], &[key]), Ok(Schedule::Aesgcm128Bare));
     assert_eq!(read(&[key], &[key]), Ok(Schedule::Aesgcm128AuthContext));
+    assert_eq!(read(&["dh"], &[key]), Ok(Schedule::Aesgcm128Bare));
+    let error = read(&["dh"], &[]).unwrap_err();
+    assert!(format!("{error}").starts_with("Crypto-Key cannot be read"), "{error}");
 }
 
 #[test]
@@ -412,6 +437,21 @@ fn explaining_never_fails_and_covers_the_body() {
         let parts = explain::parts(ContentCoding::Aes128gcm, 4096, &message.body()[..length]);
         assert_eq!(parts.iter().map(|part| part.octets).sum::<usize>(), length, "every octet has a name");
     }
+}
+
+/// Whoever sends the body chooses rs, but not how much memory its explanation takes.
+#[test]
+fn a_record_size_without_room_is_explained_in_one_part() {
+    let mut body = seal(&receiver(), &EncryptOptions::default(), &[1; 3000]).unwrap().into_body();
+    body[16..20].copy_from_slice(&[0, 0, 0, 17]);
+
+    let parts = explain::parts(ContentCoding::Aes128gcm, 4096, &body);
+    let legacy = explain::parts(ContentCoding::Aesgcm, 2, &body);
+
+    assert_eq!(parts.len(), 5);
+    assert_eq!(parts[4].meaning, "not split, because rs is 17, below 18");
+    assert_eq!((legacy.len(), legacy[0].octets), (1, body.len()));
+    assert!(explain::parts(ContentCoding::Aesgcm128, u64::MAX, &body).len() == 1);
 }
 
 #[test]
@@ -501,4 +541,32 @@ fn debug_shows_no_key_and_no_text() {
 
     assert!(!shown.contains("canary") && !shown.contains("99, 97"), "{shown}");
     assert!(!shown.contains(&message.sender_key().to_base64url()), "{shown}");
+}
+
+/// Padding of aesgcm128 has 255 octets per record at most, and a record that is not full ends the message.
+#[test]
+fn padding_that_no_record_can_hold_is_refused_and_all_other_opens() {
+    let mut refused = 0;
+    for schedule in Schedule::ALL {
+        let receiver = receiver_for(*schedule);
+        for record_size in [None, Some(100), Some(256), Some(300), Some(1000), Some(9000)] {
+            for padding in [0, 99, 254, 255, 256, 511, 600] {
+                for length in [0, 1, 44, 45, 700, 2000] {
+                    let options = EncryptOptions {
+                        padding: Padding::Exactly(padding),
+                        record_size,
+                        ..EncryptOptions::new(*schedule)
+                    };
+                    let text = vec![7; length];
+                    let Ok(message) = seal(&receiver, &options, &text) else {
+                        refused += 1;
+                        continue;
+                    };
+                    let opened = decrypt(&PROVIDER, &receiver, &reread(&message)).unwrap();
+                    assert_eq!((&opened.plaintext, opened.padding), (&text, usize::from(padding)));
+                }
+            }
+        }
+    }
+    assert!(refused > 0);
 }

@@ -8,6 +8,7 @@ use alloc::{
 use core::fmt;
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{
     AuthSecret, PointError, PublicKey, PushResource, PushResourceError, SubscriptionKeys, Timestamp,
@@ -182,7 +183,7 @@ fn read_keys(
         return Err(SubscriptionError::KeyMissing { member: "p256dh" });
     };
     let secret = read_member(keys, "auth", remarks)?;
-    if let (16, Some(65)) = (point.len(), secret.as_ref().map(Vec::len)) {
+    if let (16, Some(65)) = (point.len(), secret.as_ref().map(|octets| octets.len())) {
         return Err(SubscriptionError::KeysSwapped);
     }
     let p256dh = PublicKey::from_octets(&point).map_err(SubscriptionError::P256dh)?;
@@ -204,7 +205,7 @@ fn read_member(
     keys: &Map<String, Value>,
     member: &'static str,
     remarks: &mut Vec<SubscriptionRemark>,
-) -> Result<Option<Vec<u8>>, SubscriptionError> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, SubscriptionError> {
     let text = match keys.get(member) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => text,
@@ -221,7 +222,7 @@ fn read_member(
     if !read.form.is_canonical() {
         remarks.push(SubscriptionRemark::Base64Form { member });
     }
-    Ok(Some(read.octets))
+    Ok(Some(Zeroizing::new(read.octets)))
 }
 
 /// Why a text is no usable subscription.

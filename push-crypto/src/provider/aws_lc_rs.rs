@@ -9,7 +9,7 @@ use ::aws_lc_rs::{agreement, rand, signature};
 
 use super::{
     Agreement, BadSignature, CryptoProvider, EcdsaP256, KeyAgreement, OsRandom, ProviderError, SecureRandom,
-    SharedSecret, Signature,
+    SharedSecret, Signature, append,
 };
 use crate::{
     protocol::{PrivateKey, PublicKey},
@@ -43,10 +43,7 @@ fn shared(private: &agreement::PrivateKey, public: &PublicKey) -> Result<SharedS
 
 impl KeyAgreement for AwsLc {
     fn public_keys(&self, private: &[PrivateKey], out: &mut Vec<PublicKey>) -> Result<(), ProviderError> {
-        let keys: Result<Vec<_>, _> =
-            private.iter().map(|key| import(key).and_then(|key| public_of(&key))).collect();
-        out.extend(keys?);
-        Ok(())
+        append(private, out, |key| public_of(&import(key)?))
     }
 
     fn agree(
@@ -54,12 +51,7 @@ impl KeyAgreement for AwsLc {
         pairs: &[(&PrivateKey, &PublicKey)],
         out: &mut Vec<SharedSecret>,
     ) -> Result<(), ProviderError> {
-        let secrets: Result<Vec<_>, _> = pairs
-            .iter()
-            .map(|(private, public)| import(private).and_then(|key| shared(&key, public)))
-            .collect();
-        out.extend(secrets?);
-        Ok(())
+        append(pairs, out, |(private, public)| shared(&import(private)?, public))
     }
 
     fn agree_fresh(
@@ -68,14 +60,11 @@ impl KeyAgreement for AwsLc {
         recipients: &[PublicKey],
         out: &mut Vec<Agreement>,
     ) -> Result<(), ProviderError> {
-        let fresh = |recipient: &PublicKey| {
+        append(recipients, out, |recipient| {
             let private =
                 agreement::PrivateKey::generate(&agreement::ECDH_P256).map_err(|_| ProviderError::Random)?;
             Ok(Agreement { sender_key: public_of(&private)?, shared: shared(&private, recipient)? })
-        };
-        let agreements: Result<Vec<_>, ProviderError> = recipients.iter().map(fresh).collect();
-        out.extend(agreements?);
-        Ok(())
+        })
     }
 }
 

@@ -66,7 +66,8 @@ impl CryptoProvider {
     ) -> Result<SharedSecret, ProviderError> {
         let mut out = Vec::with_capacity(1);
         self.key_agreement.agree(&[(private, public)], &mut out)?;
-        out.pop().ok_or(ProviderError::Internal)
+        // Cloned and not taken out, so that the list wipes what it held.
+        out.first().cloned().ok_or(ProviderError::Internal)
     }
 }
 
@@ -118,20 +119,42 @@ pub trait KeyAgreement: fmt::Debug + Send + Sync {
         recipients: &[PublicKey],
         out: &mut Vec<Agreement>,
     ) -> Result<(), ProviderError> {
-        let private =
-            recipients.iter().map(|_| PrivateKey::generate(random)).collect::<Result<Vec<_>, _>>()?;
-        let (mut public, mut shared) = (Vec::with_capacity(private.len()), Vec::with_capacity(private.len()));
+        let count = recipients.len();
+        let mut private = Vec::new();
+        append(recipients, &mut private, |_| PrivateKey::generate(random))?;
+        let (mut public, mut shared) = (Vec::with_capacity(count), Vec::with_capacity(count));
         self.public_keys(&private, &mut public)?;
         let pairs: Vec<_> = private.iter().zip(recipients).collect();
         self.agree(&pairs, &mut shared)?;
-        if public.len() != recipients.len() || shared.len() != recipients.len() {
+        if public.len() != count || shared.len() != count {
             return Err(ProviderError::Internal);
         }
-        out.extend(
-            public.into_iter().zip(shared).map(|(sender_key, shared)| Agreement { sender_key, shared }),
-        );
+        let agreements = public.into_iter().zip(&shared);
+        out.extend(agreements.map(|(sender_key, shared)| Agreement { sender_key, shared: shared.clone() }));
         Ok(())
     }
+}
+
+/// Appends one result per input, or nothing on `Err`.
+///
+/// The room is reserved first: a list that grows leaves copies of the secrets in it behind, unwiped.
+fn append<T, R, E>(
+    inputs: &[T],
+    out: &mut Vec<R>,
+    mut compute: impl FnMut(&T) -> Result<R, E>,
+) -> Result<(), E> {
+    let before = out.len();
+    out.reserve(inputs.len());
+    for input in inputs {
+        match compute(input) {
+            Ok(result) => out.push(result),
+            Err(error) => {
+                out.truncate(before);
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// ECDSA over P-256 with SHA-256, the only algorithm of VAPID (ES256). Nonces are the provider's own affair.

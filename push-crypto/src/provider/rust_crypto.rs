@@ -9,7 +9,7 @@ use p256::ecdsa::{
 
 use super::{
     BadSignature, CryptoProvider, EcdsaP256, KeyAgreement, ProviderError, SecureRandom, SharedSecret,
-    Signature,
+    Signature, append,
 };
 use crate::{
     protocol::{PrivateKey, PublicKey},
@@ -42,12 +42,7 @@ fn uncompressed(key: &p256::PublicKey) -> Result<PublicKey, ProviderError> {
 
 impl KeyAgreement for P256 {
     fn public_keys(&self, private: &[PrivateKey], out: &mut Vec<PublicKey>) -> Result<(), ProviderError> {
-        let keys: Result<Vec<_>, _> = private
-            .iter()
-            .map(|key| secret_key(key).and_then(|key| uncompressed(&key.public_key())))
-            .collect();
-        out.extend(keys?);
-        Ok(())
+        append(private, out, |key| uncompressed(&secret_key(key)?.public_key()))
     }
 
     fn agree(
@@ -55,15 +50,12 @@ impl KeyAgreement for P256 {
         pairs: &[(&PrivateKey, &PublicKey)],
         out: &mut Vec<SharedSecret>,
     ) -> Result<(), ProviderError> {
-        let shared = |(private, public): &(&PrivateKey, &PublicKey)| {
+        append(pairs, out, |(private, public)| {
             let public =
                 p256::PublicKey::from_sec1_bytes(public.as_octets()).map_err(|_| ProviderError::Internal)?;
             let shared = secret_key(private)?.diffie_hellman(&public);
             Ok(Secret::new((*shared.raw_secret_bytes()).into()))
-        };
-        let secrets: Result<Vec<_>, ProviderError> = pairs.iter().map(shared).collect();
-        out.extend(secrets?);
-        Ok(())
+        })
     }
 }
 
