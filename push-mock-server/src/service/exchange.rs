@@ -1,7 +1,7 @@
 //! `Exchange`: one recorded request with its answer, its findings and all that happened to its message.
 //!
 //! This is the message object of the API, the line of a run file, and what the test harness hands out; there are
-//! no mirrors of it. Serialising needs a [`View`], which says how much to show.
+//! no mirrors of it. Serialising needs a [`View`](crate::view::View), which says how much to show.
 
 use push_crypto::{ContentCoding, Timestamp, Topic, Ttl, Urgency};
 use serde::{Deserialize, Serialize};
@@ -106,8 +106,8 @@ pub struct DeliveryAttempt {
     pub ms: Option<u64>,
 }
 
-/// The request as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The request as it is shown. `Debug` gives neither its URL nor its fields: both hold capabilities.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ShownRequest {
     /// The way in.
     pub via: Via,
@@ -121,12 +121,24 @@ pub struct ShownRequest {
     pub headers: Vec<(String, String)>,
     /// Size of the body as received or declared.
     pub body_bytes: u64,
-    /// The body, cut to `kept_body` when it was refused for its size.
+    /// The body; of one that was refused for its size no more than one octet over the limit, or nothing.
     pub body: bytes::Bytes,
 }
 
-/// The answer that was given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+impl core::fmt::Debug for ShownRequest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "ShownRequest({} by {:?}, {} octets)",
+            self.method.escape_debug(),
+            self.via,
+            self.body_bytes
+        )
+    }
+}
+
+/// The answer that was given. `Debug` gives no fields: `location` is a capability.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ShownResponse {
     /// Status; none while a fault keeps the request unanswered.
     pub status: Option<u16>,
@@ -134,6 +146,12 @@ pub struct ShownResponse {
     pub headers: Vec<(&'static str, String)>,
     /// Milliseconds of wall time from arrival to answer.
     pub ms: u64,
+}
+
+impl core::fmt::Debug for ShownResponse {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "ShownResponse({:?} in {} ms)", self.status, self.ms)
+    }
 }
 
 /// One recorded request and everything that came of it.
@@ -171,8 +189,8 @@ pub struct Exchange {
     pub urgency: Urgency,
     /// Coding named by the request; none for a tickle or an unknown coding.
     pub coding: Option<ContentCoding>,
-    /// The request.
-    pub request: ShownRequest,
+    /// The request; shared, because events keep earlier states of the same exchange.
+    pub request: std::sync::Arc<ShownRequest>,
     /// The answer.
     pub response: ShownResponse,
     /// The payload.

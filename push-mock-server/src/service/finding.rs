@@ -153,7 +153,8 @@ pub struct Traces {
     pub sender_key: Option<push_crypto::PublicKey>,
     /// Salt.
     pub salt: Option<[u8; 16]>,
-    /// SHA-256 of the VAPID token.
+    /// SHA-256 of the VAPID token, a zero octet, and the 65 octets of the key it came with: what the cache of
+    /// signature checks is keyed by, so that a token verified with one key never passes for another.
     pub token: Option<[u8; 32]>,
     /// SHA-256 of the plaintext.
     pub plaintext: Option<[u8; 32]>,

@@ -60,8 +60,9 @@ impl RequestBody {
     }
 }
 
-/// One request to a push resource: raw fields, nothing judged yet.
-#[derive(Clone, Debug)]
+/// One request to a push resource: raw fields, nothing judged yet. `Debug` gives neither its URL nor its fields: both
+/// hold capabilities.
+#[derive(Clone)]
 pub struct DeliveryRequest {
     /// Method as received, e.g. `POST`.
     pub method: String,
@@ -81,6 +82,18 @@ pub struct DeliveryRequest {
     pub body: RequestBody,
     /// Wall time of arrival.
     pub at: Timestamp,
+}
+
+impl core::fmt::Debug for DeliveryRequest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "DeliveryRequest({} by {:?}, {} octets)",
+            self.method.escape_debug(),
+            self.via,
+            self.body.len()
+        )
+    }
 }
 
 impl DeliveryRequest {

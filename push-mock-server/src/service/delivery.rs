@@ -1,0 +1,449 @@
+//! `Turn`: handing messages to one simulated user agent, in order, one step at a time.
+//!
+//! Whoever has the turn of a user agent is the only one who accepts messages for it, delivers them and acknowledges
+//! them. The store decides what is still there; the history follows.
+
+use std::{collections::HashMap, sync::Arc};
+
+use push_crypto::{Timestamp, Urgency};
+use tokio::sync::OwnedMutexGuard;
+
+use super::{
+    PushService,
+    events::{About, EventKind},
+    exchange::{DeliveryAttempt, Exchange, State, Step},
+    finding::Payload,
+    inspect::{self, Strictness},
+    state::{Agent, Held, Space, lock},
+    subscription::AckMode,
+};
+use crate::{
+    error::ServiceError,
+    ids::{MessageId, SubscriptionId},
+    store::{Address, MessageKey, QueueQuery, Store, StoredMessage, SubscriptionRecord},
+};
+
+/// A state to be entered, and why.
+#[derive(Clone, Debug)]
+pub(super) struct Enter {
+    pub(super) state: State,
+    pub(super) reason: Option<&'static str>,
+    pub(super) why: Option<String>,
+    /// The message that caused it.
+    pub(super) by: Option<MessageId>,
+    pub(super) clock: Timestamp,
+}
+
+impl Enter {
+    pub(super) fn new(state: State, clock: Timestamp) -> Self {
+        Self { state, reason: None, why: None, by: None, clock }
+    }
+
+    pub(super) fn because(self, reason: &'static str, why: String) -> Self {
+        Self { reason: Some(reason), why: Some(why), ..self }
+    }
+
+    fn apply(self, exchange: &mut Exchange) {
+        exchange.state = self.state;
+        exchange.reason = self.reason;
+        let by = self.by.map(|id| id.to_string());
+        if self.state == State::Replaced {
+            exchange.replaced_by.clone_from(&by);
+        }
+        let event = self.state.as_str();
+        exchange.timeline.push(Step { event, clock: self.clock, why: self.why, by });
+    }
+}
+
+/// Why a message is not handed over now.
+#[derive(Clone, Debug)]
+pub(super) struct Hold {
+    pub(super) reason: &'static str,
+    pub(super) why: String,
+}
+
+/// The right to change one user agent and its messages.
+pub(super) struct Turn {
+    pub(super) service: PushService,
+    pub(super) space: Arc<Space>,
+    pub(super) agent: Arc<Agent>,
+    _guard: OwnedMutexGuard<()>,
+}
+
+impl PushService {
+    pub(super) async fn turn(&self, space: &Arc<Space>, agent: &Arc<Agent>) -> Turn {
+        let guard = Arc::clone(&agent.turn).lock_owned().await;
+        Turn { service: self.clone(), space: Arc::clone(space), agent: Arc::clone(agent), _guard: guard }
+    }
+
+    /// Moves a message to a state, and tells whoever listens; none when it was in a final state.
+    pub(super) fn enter(&self, space: &Space, id: MessageId, enter: Enter) -> Option<Arc<Exchange>> {
+        let state = enter.state;
+        self.change_exchange(space, id, EventKind::Message(state), |exchange| enter.apply(exchange))
+    }
+
+    /// Messages that the store has given up, which needs no turn: no final state is left again; true when others may be handed over because of it.
+    pub(super) fn lost(
+        &self,
+        space: &Space,
+        agent: &Agent,
+        messages: &[Arc<StoredMessage>],
+        enter: &Enter,
+    ) -> bool {
+        let mut room = false;
+        for message in messages {
+            let mut state = lock(&agent.state);
+            // One that waited for room may be what the others waited for.
+            room |= state.window.remove(message.id).is_some() || state.blocked;
+            drop(state);
+            let enter = if message.expires_at <= enter.clock {
+                Enter::new(State::Expired, message.expires_at)
+            } else {
+                enter.clone()
+            };
+            self.enter(space, message.id, enter);
+        }
+        room
+    }
+
+    /// Messages of TTL 0 in the window that are given up, by a condition; true when there were any.
+    pub(super) fn lost_transient(
+        &self,
+        space: &Space,
+        agent: &Agent,
+        which: impl Fn(&Held) -> bool,
+        enter: &Enter,
+    ) -> bool {
+        let gone: Vec<_> = {
+            let mut state = lock(&agent.state);
+            let held = &mut state.window.held;
+            let gone: Vec<_> =
+                held.iter().filter(|(_, held)| held.transient && which(held)).map(|(seq, _)| *seq).collect();
+            gone.into_iter().filter_map(|seq| held.remove(&seq)).collect()
+        };
+        let any = !gone.is_empty();
+        for held in gone {
+            self.enter(space, held.id, enter.clone());
+        }
+        any
+    }
+
+    fn change_exchange(
+        &self,
+        space: &Space,
+        id: MessageId,
+        kind: EventKind,
+        change: impl FnOnce(&mut Exchange),
+    ) -> Option<Arc<Exchange>> {
+        let changed = lock(&space.history).change(id, change)?;
+        self.0.publish(space, kind, About::Message(Arc::clone(&changed)));
+        Some(changed)
+    }
+}
+
+impl Turn {
+    /// Why a message cannot be handed over now; none: it can.
+    pub(super) fn hold(&self, record: &SubscriptionRecord, urgency: Urgency, octets: usize) -> Option<Hold> {
+        let state = lock(&self.agent.state);
+        let label = &record.label;
+        if !state.online {
+            return Some(Hold { reason: "offline", why: format!("{label} is offline") });
+        }
+        if urgency < record.min_urgency {
+            let why = format!("{label} takes urgency {} and above", record.min_urgency);
+            return Some(Hold { reason: "urgency", why });
+        }
+        if state.blocked || !state.window.has_room(octets, &self.service.0.config.limits) {
+            let why = format!("{label} has {} messages unacknowledged", state.window.held.len());
+            return Some(Hold { reason: "window", why });
+        }
+        None
+    }
+
+    /// Records a message that was accepted just now, and hands it over or holds it back.
+    pub(super) async fn place(
+        &self,
+        record: &SubscriptionRecord,
+        message: &StoredMessage,
+        mut exchange: Exchange,
+    ) -> Arc<Exchange> {
+        let clock = exchange.clock;
+        exchange.timeline.push(Step { event: "accepted", clock, why: None, by: None });
+        let hold = self.hold(record, message.urgency, message.body.len());
+        let delivered = hold.is_none();
+        match hold {
+            None => {
+                Enter::new(State::Delivered, clock).apply(&mut exchange);
+                exchange.deliveries.push(self.attempt(clock));
+            }
+            Some(hold) if message.ttl.is_zero() => {
+                let why = format!("TTL is 0, and {}", hold.why);
+                Enter::new(State::Dropped, clock).because("ttl-0", why).apply(&mut exchange);
+            }
+            Some(hold) => {
+                lock(&self.agent.state).blocked |= hold.reason == "window";
+                Enter::new(State::Queued, clock).because(hold.reason, hold.why).apply(&mut exchange);
+            }
+        }
+        let state = exchange.state;
+        let added = lock(&self.space.history).add(message.id, Some(message.subscription), exchange);
+        self.publish(state, &added);
+        if delivered { self.held(record, message, added).await } else { added }
+    }
+
+    /// Hands over what waits, in order of acceptance; returns the ids of what was delivered.
+    pub(super) async fn flush(&self) -> Result<Vec<String>, ServiceError> {
+        let limits = &self.service.0.config.limits;
+        let mut delivered = Vec::new();
+        let mut records: HashMap<SubscriptionId, Option<Arc<SubscriptionRecord>>> = HashMap::new();
+        {
+            let mut state = lock(&self.agent.state);
+            if !state.online {
+                return Ok(delivered);
+            }
+            state.blocked = false;
+        }
+        let mut after = 0;
+        loop {
+            let query = QueueQuery {
+                of: self.agent.key,
+                after,
+                least: Urgency::VeryLow,
+                at_most: limits.window_messages,
+                octets: limits.window_octets,
+            };
+            let waiting = self.service.0.store.queue(self.space.now(), query).await?;
+            let Some(last) = waiting.last() else { return Ok(delivered) };
+            after = last.key.seq;
+            for message in &waiting {
+                if lock(&self.agent.state).window.held.contains_key(&message.key.seq) {
+                    continue;
+                }
+                let of = message.subscription;
+                if let std::collections::hash_map::Entry::Vacant(missing) = records.entry(of) {
+                    missing.insert(self.record(of).await?);
+                }
+                let Some(record) = records.get(&of).and_then(Option::as_ref) else { continue };
+                match self.hold(record, message.urgency, message.body.len()) {
+                    Some(hold) => self.still_waits(message.id, &hold),
+                    None => delivered.extend(self.deliver(record, message).await),
+                }
+            }
+        }
+    }
+
+    /// Hands over one message that waits, whatever would hold it back but the connection.
+    pub(super) async fn deliver(
+        &self,
+        record: &SubscriptionRecord,
+        message: &StoredMessage,
+    ) -> Option<String> {
+        let clock = self.space.now();
+        let attempt = self.attempt(clock);
+        let again = self.was_delivered(message.id)?;
+        let kind = if again { EventKind::MessageRedelivered } else { EventKind::Message(State::Delivered) };
+        let changed = self.service.change_exchange(&self.space, message.id, kind, |exchange| {
+            Enter::new(State::Delivered, clock).apply(exchange);
+            exchange.deliveries.push(attempt);
+            if again {
+                if let Some(step) = exchange.timeline.last_mut() {
+                    step.event = "redelivered";
+                }
+                note_redelivery(exchange, &record.label);
+            }
+        })?;
+        let id = changed.id.clone();
+        self.held(record, message, changed).await;
+        Some(id)
+    }
+
+    /// Puts a delivered message into the window, and acknowledges it if its subscription does so at once.
+    async fn held(
+        &self,
+        record: &SubscriptionRecord,
+        message: &StoredMessage,
+        exchange: Arc<Exchange>,
+    ) -> Arc<Exchange> {
+        let held = Held {
+            id: message.id,
+            subscription: message.subscription,
+            octets: message.body.len(),
+            topic: message.topic.clone(),
+            transient: message.ttl.is_zero(),
+        };
+        lock(&self.agent.state).window.held.insert(message.key.seq, held);
+        if record.ack != AckMode::Auto {
+            return exchange;
+        }
+        let (state, reason) = fate(record, &exchange);
+        match self.finish(message.key.seq, state, reason).await {
+            Ok(Some(finished)) => finished,
+            // It stays delivered; what is not acknowledged comes again.
+            Ok(None) | Err(_) => exchange,
+        }
+    }
+
+    /// Takes a message out of the window in a final state; none when it is no longer there.
+    pub(super) async fn finish(
+        &self,
+        seq: u64,
+        state: State,
+        reason: Option<&'static str>,
+    ) -> Result<Option<Arc<Exchange>>, ServiceError> {
+        let Some(held) = lock(&self.agent.state).window.held.get(&seq).cloned() else { return Ok(None) };
+        let clock = self.space.now();
+        if !held.transient {
+            let key = MessageKey { of: self.agent.key, seq };
+            if self.service.0.store.acknowledge(clock, &[key]).await?.is_empty() {
+                // It has expired just now; whoever clears that up takes it out of the window.
+                return Ok(None);
+            }
+        }
+        lock(&self.agent.state).window.held.remove(&seq);
+        let kind = EventKind::Message(state);
+        Ok(self.service.change_exchange(&self.space, held.id, kind, |exchange| {
+            Enter { reason, ..Enter::new(state, clock) }.apply(exchange);
+            if let Some(last) = exchange.deliveries.last_mut() {
+                // A simulated user agent answers at once, or when it is told to: simulated time is all there is.
+                last.ms = Some(u64::try_from(clock.since(last.clock).as_millis()).unwrap_or(u64::MAX));
+            }
+        }))
+    }
+
+    /// As [`PushService::lost`].
+    pub(super) fn lost(&self, messages: &[Arc<StoredMessage>], enter: &Enter) -> bool {
+        self.service.lost(&self.space, &self.agent, messages, enter)
+    }
+
+    /// As [`PushService::lost_transient`].
+    pub(super) fn lost_transient(&self, which: impl Fn(&Held) -> bool, enter: &Enter) -> bool {
+        self.service.lost_transient(&self.space, &self.agent, which, enter)
+    }
+
+    /// Hands over what waits because there is room again. If the store fails now, the next step finds it.
+    pub(super) async fn room_again(&self) {
+        if let Err(error) = self.flush().await {
+            tracing::warn!(%error, "what waits cannot be handed over");
+        }
+    }
+
+    /// Connects the user agent; returns the ids of what was delivered.
+    pub(super) async fn go_online(&self) -> Result<Vec<String>, ServiceError> {
+        let before = {
+            let mut state = lock(&self.agent.state);
+            state.hard = false;
+            std::mem::replace(&mut state.online, true)
+        };
+        if !before {
+            self.publish_agent(EventKind::UserAgentOnline);
+        }
+        self.flush().await
+    }
+
+    /// Disconnects the user agent: what it has not acknowledged waits for the next connection.
+    pub(super) fn go_offline(&self, hard: bool) {
+        let (before, label, held) = {
+            let mut state = lock(&self.agent.state);
+            state.hard = hard;
+            state.blocked = false;
+            let held = std::mem::take(&mut state.window.held);
+            (std::mem::replace(&mut state.online, false), state.label.clone(), held)
+        };
+        if !before {
+            return;
+        }
+        let clock = self.space.now();
+        for held in held.into_values() {
+            let why = format!("{label} went offline before it acknowledged");
+            let enter = if held.transient {
+                Enter::new(State::Dropped, clock).because("ttl-0", format!("TTL is 0, and {why}"))
+            } else {
+                Enter::new(State::Queued, clock).because("unacknowledged", why)
+            };
+            self.service.enter(&self.space, held.id, enter);
+        }
+        self.publish_agent(EventKind::UserAgentOffline);
+    }
+
+    /// Acknowledges everything of a subscription that is in the window.
+    pub(super) async fn acknowledge_all(&self, record: &SubscriptionRecord) -> Result<(), ServiceError> {
+        let held: Vec<_> = {
+            let state = lock(&self.agent.state);
+            let of = |held: &&Held| held.subscription == record.at.subscription;
+            let held = state.window.held.iter().map(|(seq, held)| (*seq, held));
+            held.filter(|(_, held)| of(held)).map(|(seq, held)| (seq, held.id)).collect()
+        };
+        for (seq, id) in held {
+            let Some(exchange) = lock(&self.space.history).get(id).cloned() else { continue };
+            let (state, reason) = fate(record, &exchange);
+            self.finish(seq, state, reason).await?;
+        }
+        Ok(())
+    }
+
+    /// The record of one of the user agent's subscriptions.
+    pub(super) async fn record(
+        &self,
+        of: SubscriptionId,
+    ) -> Result<Option<Arc<SubscriptionRecord>>, ServiceError> {
+        let at = Address { space: self.space.id, agent: self.agent.key.agent, subscription: of };
+        Ok(self.service.0.store.find(self.space.now(), &at).await?)
+    }
+
+    fn attempt(&self, clock: Timestamp) -> DeliveryAttempt {
+        let user_agent = self.agent.key.agent.to_string();
+        DeliveryAttempt { clock, user_agent, ack_code: None, nack_code: None, ms: None }
+    }
+
+    /// None when there is no such message on its way.
+    fn was_delivered(&self, id: MessageId) -> Option<bool> {
+        lock(&self.space.history).get(id).map(|exchange| !exchange.deliveries.is_empty())
+    }
+
+    /// A waiting message waits on, perhaps for another reason.
+    fn still_waits(&self, id: MessageId, hold: &Hold) {
+        lock(&self.agent.state).blocked |= hold.reason == "window";
+        let mut history = lock(&self.space.history);
+        if history.get(id).is_some_and(|exchange| exchange.reason != Some(hold.reason)) {
+            history.change(id, |exchange| exchange.reason = Some(hold.reason));
+        }
+    }
+
+    fn publish(&self, state: State, exchange: &Arc<Exchange>) {
+        self.service.0.publish(&self.space, EventKind::Message(state), About::Message(Arc::clone(exchange)));
+    }
+
+    fn publish_agent(&self, kind: EventKind) {
+        let view = self.service.agent_view(&self.space, &self.agent);
+        self.service.0.publish(&self.space, kind, About::UserAgent(view));
+    }
+}
+
+/// What a user agent makes of a message.
+fn fate(record: &SubscriptionRecord, exchange: &Exchange) -> (State, Option<&'static str>) {
+    match exchange.payload {
+        Payload::Empty => (State::Acknowledged, None),
+        Payload::Decrypted(_) if exchange.coding.is_none_or(|coding| record.codings.contains(&coding)) => {
+            (State::Acknowledged, None)
+        }
+        Payload::Decrypted(_) => (State::Discarded, Some("coding")),
+        Payload::Opaque | Payload::Undecryptable | Payload::Unencrypted => {
+            (State::Discarded, Some("undecryptable"))
+        }
+    }
+}
+
+fn note_redelivery(exchange: &mut Exchange, label: &str) {
+    if exchange.findings.iter().any(|finding| finding.code == "delivery/redelivered") {
+        return;
+    }
+    if let Some(rule) = inspect::rule("delivery/redelivered") {
+        let seen = format!("{label} got it again");
+        exchange.findings.push(rule.finding(
+            Strictness::Lenient,
+            "delivery",
+            seen,
+            "an acknowledgement before the connection ends",
+        ));
+    }
+}

@@ -1,0 +1,268 @@
+//! What is asked of subscriptions and user agents, and how they are shown.
+
+use std::fmt;
+
+use push_crypto::{
+    ContentCoding, Origin, PublicKey, Subscription, SubscriptionKeys, Timestamp, Urgency, base64url,
+};
+
+use super::inspect::Gone;
+use crate::{
+    config::Style,
+    ids::{SubscriptionId, UserAgentId},
+    profile::Profile,
+    space::SpaceName,
+};
+
+/// When a simulated user agent acknowledges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AckMode {
+    /// At once.
+    #[default]
+    Auto,
+    /// When it is told to.
+    Manual,
+    /// Never, not even when told to.
+    Never,
+}
+
+impl AckMode {
+    /// The name in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Manual => "manual",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// The application server key of a new subscription.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyChoice {
+    /// Any application server may send.
+    #[default]
+    Unrestricted,
+    /// The service's own key, `"auto"`.
+    Auto,
+    /// That key.
+    Key(PublicKey),
+}
+
+/// A subscription to be made for a simulated user agent; everything has a default.
+#[derive(Clone, Debug, Default)]
+pub struct NewSubscription {
+    /// Name in the space; none: `ua-1`, `ua-2`, …
+    pub label: Option<String>,
+    /// Profile; none: that of the space.
+    pub profile: Option<Profile>,
+    /// Whether the user agent is connected; none: it is, or stays as it is when it is shared.
+    pub online: Option<bool>,
+    /// Who may send.
+    pub application_server_key: KeyChoice,
+    /// Form of the push resource; none: that of the configuration.
+    pub style: Option<Style>,
+    /// Id or label of a simulated user agent to share; none: a new one.
+    pub user_agent: Option<String>,
+    /// What the user agent can open; none: all three.
+    pub codings: Option<Vec<ContentCoding>>,
+    /// When it ends, on the clock of the space.
+    pub expiration_time: Option<Timestamp>,
+    /// Least urgency that is delivered.
+    pub min_urgency: Option<Urgency>,
+    /// When messages are acknowledged.
+    pub ack: AckMode,
+}
+
+/// Changes to a subscription; what is none stays.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriptionChange {
+    /// Connects or disconnects its user agent.
+    pub online: Option<bool>,
+    /// With `online: false`: the connection itself is cut. For a simulated user agent this is only remembered.
+    pub hard: bool,
+    /// Another name.
+    pub label: Option<String>,
+    /// Another profile.
+    pub profile: Option<Profile>,
+    /// Another least urgency.
+    pub min_urgency: Option<Urgency>,
+    /// Another way to acknowledge.
+    pub ack: Option<AckMode>,
+}
+
+/// Changes to a user agent and with it to all of its subscriptions; what is none stays.
+#[derive(Clone, Debug, Default)]
+pub struct UserAgentChange {
+    /// Connects or disconnects it.
+    pub online: Option<bool>,
+    /// As in [`SubscriptionChange`].
+    pub hard: bool,
+    /// Another name.
+    pub label: Option<String>,
+    /// Another least urgency.
+    pub min_urgency: Option<Urgency>,
+    /// Another way to acknowledge.
+    pub ack: Option<AckMode>,
+}
+
+/// A push resource: whoever knows it can send. `Debug` and errors never show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResourceUrl(pub(crate) Box<str>);
+
+impl ResourceUrl {
+    pub(crate) fn new(origin: &Origin, path: &str) -> Self {
+        Self(format!("{origin}{path}").into())
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ResourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResourceUrl(…)")
+    }
+}
+
+/// Messages of one subscription by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Waiting.
+    pub queued: u64,
+    /// Handed over, not acknowledged.
+    pub delivered: u64,
+    /// Received.
+    pub acknowledged: u64,
+    /// Not accepted.
+    pub refused: u64,
+}
+
+/// The user agent as part of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserAgentSummary {
+    /// Id.
+    pub id: UserAgentId,
+    /// `simulated`.
+    pub kind: &'static str,
+    /// Whether it is connected.
+    pub online: bool,
+}
+
+/// A subscription as it is shown.
+#[derive(Clone, Debug)]
+pub struct SubscriptionView {
+    /// Id.
+    pub id: SubscriptionId,
+    /// Name.
+    pub label: String,
+    /// Space.
+    pub space: SpaceName,
+    /// Profile.
+    pub profile: Profile,
+    /// Set when it is no longer in use.
+    pub gone: Option<Gone>,
+    /// Its user agent.
+    pub user_agent: UserAgentSummary,
+    /// Who may send.
+    pub application_server_key: Option<PublicKey>,
+    /// What its user agent can open.
+    pub codings: Vec<ContentCoding>,
+    /// The push resource as handed out.
+    pub endpoint: ResourceUrl,
+    /// The same in clear text, and over TLS.
+    pub endpoints: Endpoints,
+    /// When it ends.
+    pub expiration_time: Option<Timestamp>,
+    /// What the application server encrypts with.
+    pub keys: SubscriptionKeys,
+    /// The user agent's private key; shown only on request.
+    pub private_key: push_crypto::PrivateKey,
+    /// Least urgency that is delivered.
+    pub min_urgency: Urgency,
+    /// When messages are acknowledged.
+    pub ack: AckMode,
+    /// Messages by state.
+    pub counts: Counts,
+    /// Wall time of creation.
+    pub created_at: Timestamp,
+}
+
+/// The push resource under both schemes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// In clear text.
+    pub http: Option<ResourceUrl>,
+    /// Over TLS.
+    pub https: Option<ResourceUrl>,
+}
+
+impl SubscriptionView {
+    /// `active` or `gone`.
+    #[must_use]
+    pub const fn status(&self) -> &'static str {
+        if self.gone.is_some() { "gone" } else { "active" }
+    }
+
+    /// What a browser's `JSON.stringify(subscription)` gives, byte for byte.
+    ///
+    /// The endpoint of a service with a public URL in clear text is no [`Subscription`], so this writes the JSON
+    /// itself where it must.
+    #[must_use]
+    pub fn subscription_json(&self) -> String {
+        match self.endpoint.expose().parse() {
+            Ok(endpoint) => {
+                let keys = Some(self.keys.clone());
+                Subscription { endpoint, expiration_time: self.expiration_time, keys }.to_json()
+            }
+            Err(_) => format!(
+                "{{\"endpoint\":\"{}\",\"expirationTime\":{},\"keys\":{{\"p256dh\":\"{}\",\"auth\":\"{}\"}}}}",
+                self.endpoint.expose(),
+                self.expiration_time.map_or("null".into(), |time| time.as_unix_millis().to_string()),
+                self.keys.p256dh.to_base64url(),
+                self.keys.auth.as_ref().map(|auth| base64url::encode(auth.expose())).unwrap_or_default(),
+            ),
+        }
+    }
+}
+
+/// A changed subscription, and what was delivered because of it.
+#[derive(Clone, Debug)]
+pub struct Changed<T> {
+    /// What it is now.
+    pub now: T,
+    /// Ids of the messages that were delivered on coming online, in order of acceptance.
+    pub delivered: Vec<String>,
+}
+
+/// A subscription whose push resource and keys were replaced.
+#[derive(Clone, Debug)]
+pub struct Rotated {
+    /// The one that is gone.
+    pub old: SubscriptionView,
+    /// The one in its place.
+    pub new: SubscriptionView,
+}
+
+/// A user agent as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserAgentView {
+    /// Id.
+    pub id: UserAgentId,
+    /// `simulated`.
+    pub kind: &'static str,
+    /// Name.
+    pub label: String,
+    /// Space.
+    pub space: SpaceName,
+    /// Whether it is connected.
+    pub online: bool,
+    /// Whether it was disconnected the hard way.
+    pub hard: bool,
+    /// Ids and labels of its subscriptions.
+    pub subscriptions: Vec<(SubscriptionId, String)>,
+}

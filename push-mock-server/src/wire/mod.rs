@@ -1,0 +1,99 @@
+//! Octets ⇄ typed commands: the front door, the URL space, and what is answered where.
+
+#[cfg(feature = "api")]
+mod api;
+pub(crate) mod authority;
+pub(crate) mod body;
+mod guard;
+pub(crate) mod listener;
+mod pages;
+mod paths;
+mod problem;
+mod push;
+pub(crate) mod tls;
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+
+use crate::{limits::Limits, service::PushService};
+use authority::Authority;
+use body::Body;
+use guard::Guard;
+use listener::{DoorCounters, Peer, Respond};
+use paths::Place;
+use problem::Problem;
+
+/// Everything that answers depend on.
+pub(crate) struct Wire {
+    pub(crate) service: PushService,
+    pub(crate) limits: Limits,
+    pub(crate) door: Arc<DoorCounters>,
+    guard: Guard,
+    #[cfg(feature = "api")]
+    api: api::Api,
+}
+
+impl Wire {
+    pub(crate) fn new(
+        service: PushService,
+        door: Arc<DoorCounters>,
+        authority: Option<&Authority>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let guard = Guard::new(service.config(), &service.urls().public);
+        #[cfg(feature = "api")]
+        let api = api::Api::new(&service, &guard, authority, stop);
+        #[cfg(not(feature = "api"))]
+        let _ = (authority, stop);
+        let limits = service.config().limits.clone();
+        Self {
+            service,
+            limits,
+            door,
+            guard,
+            #[cfg(feature = "api")]
+            api,
+        }
+    }
+}
+
+impl Respond for Wire {
+    async fn respond(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        if *request.method() == Method::CONNECT {
+            return proxy_target(&request).into_response();
+        }
+        if request.headers().len() > self.limits.header_fields {
+            return too_many_fields(request.headers().len(), self.limits.header_fields).into_response();
+        }
+        let uri = request.uri().clone();
+        match Place::of(uri.path(), uri.query()) {
+            Place::Push(path) => push::push_resource(self, &path, request, peer).await,
+            Place::Message(token) => push::message_resource(&self, token, &request).await,
+            #[cfg(feature = "api")]
+            Place::Api => api::respond(self, request, peer).await,
+            place => pages::respond(&self, &place, request, peer).await,
+        }
+    }
+}
+
+/// No proxy: every target is refused (T47).
+fn proxy_target(request: &Request<Incoming>) -> Problem {
+    let target = request.uri().authority().map_or("?", |authority| authority.as_str());
+    Problem::new(StatusCode::FORBIDDEN, "api/proxy-target", "No proxy for this target")
+        .detail(format!("CONNECT to {} was refused: nothing is passed on", target.escape_debug()))
+        .fix("take the proxy setting out for this host (NO_PROXY), or send to the endpoint that the service gives out")
+}
+
+/// Over HTTP/1.1 hyper refuses it; over HTTP/2 only octets are counted there.
+fn too_many_fields(fields: usize, limit: usize) -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "request/headers-too-large",
+        "Too many header fields",
+    )
+    .detail(format!("the request has {fields} header fields, at most {limit} are allowed"))
+    .fix("send fewer header fields")
+}
