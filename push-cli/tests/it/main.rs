@@ -1,0 +1,12 @@
+//! The binary from outside: transcripts, help texts, and the service as a process.
+
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod transcripts;
