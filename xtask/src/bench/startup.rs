@@ -1,0 +1,51 @@
+//! How long `push serve` takes until it accepts connections, and how much memory it holds when idle.
+
+use std::{fs, time::Instant};
+
+use super::{
+    Part,
+    figures::{Claim, Figure},
+};
+use crate::{
+    failure::{Context, Failure},
+    service::{self, Build, Service},
+};
+
+const STARTS: usize = 21;
+
+/// Measures and compares.
+pub(super) fn run() -> Result<Part, Failure> {
+    let program = service::binary(Build::Optimised)?;
+    let mut ready =
+        Figure { name: "push serve, until it is ready".to_owned(), unit: "ms", samples: Vec::new() };
+    let mut memory =
+        Figure { name: "push serve, resident when idle".to_owned(), unit: "MB", samples: Vec::new() };
+    for start in 0..=STARTS {
+        let clock = Instant::now();
+        let service = Service::start(&program, "startup")?;
+        let took = clock.elapsed().as_secs_f64() * 1000.0;
+        // It says that it is ready only when it is; asking proves it.
+        service.push(&["ready"])?;
+        if start > 0 {
+            ready.samples.push(took);
+            memory.samples.push(resident_megabytes(service.process())?);
+        }
+    }
+    let size = fs::metadata(&program).context(program.display())?.len();
+    #[expect(clippy::cast_precision_loss, reason = "a program is smaller than 2^53 octets")]
+    let size = Figure { name: "the program".to_owned(), unit: "MB", samples: vec![size as f64 / 1e6] };
+    let claims = vec![
+        Claim::at_most(50.0, ready.median(), "milliseconds until ready"),
+        Claim::at_most(20.0, memory.median(), "megabytes when idle"),
+        Claim::at_most(16.0, size.median(), "megabytes of program"),
+    ];
+    Ok(Part { name: "startup", figures: vec![ready, memory, size], claims })
+}
+
+fn resident_megabytes(process: u32) -> Result<f64, Failure> {
+    let path = format!("/proc/{process}/status");
+    let text = fs::read_to_string(&path).context(&path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse().context("VmRSS")?;
+    Ok(kibibytes * 1024.0 / 1e6)
+}
