@@ -9,8 +9,6 @@
 #[cfg(feature = "api")]
 mod api;
 #[cfg(feature = "api")]
-mod canary;
-#[cfg(feature = "api")]
 mod events;
 #[cfg(feature = "api")]
 mod guard;

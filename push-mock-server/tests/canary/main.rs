@@ -1,4 +1,18 @@
 //! T8: no secret, token, plaintext or whole push resource is logged, at any level.
+//!
+//! A process of its own: what is logged at all is decided once for a process, and another test that logs first, in
+//! another thread, can decide that nobody listens.
+#![cfg(feature = "api")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy takes helpers of integration tests for library code"
+)]
+
+#[path = "../it/support.rs"]
+#[allow(dead_code, reason = "the tests over sockets use more of it")]
+mod support;
 
 use std::{
     fmt::Write as _,
