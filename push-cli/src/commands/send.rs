@@ -151,7 +151,7 @@ struct WayArgs {
     /// HTTP/2 only
     #[arg(long)]
     http2: bool,
-    /// Proxy [default: HTTPS_PROXY, NO_PROXY]
+    /// Proxy, never for loopback [default: HTTPS_PROXY]
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
     /// Connect to another address: HOST:PORT:ADDR:PORT
