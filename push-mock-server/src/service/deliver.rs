@@ -145,7 +145,7 @@ impl PushService {
             let admitted = lock(&passing.space.admission).admit(record.at.subscription, rate, passing.clock);
             if let Err(retry_after) = admitted {
                 let expected = format!("at most {rate}");
-                let finding = limited("more requests than that".into(), expected);
+                let finding = inspect::rate_limited("more requests than that".into(), &expected);
                 return self.refuse(passing, 429, finding, Some(retry_after));
             }
         }
@@ -410,11 +410,6 @@ fn retry_after(error: &ServiceError) -> Vec<(&'static str, String)> {
     error.retry_after().map(|seconds| ("retry-after", seconds.to_string())).into_iter().collect()
 }
 
-fn limited(seen: String, expected: String) -> Option<Finding> {
-    inspect::rule("request/rate-limited")
-        .map(|rule| rule.finding(Strictness::Lenient, "path", seen, expected))
-}
-
 fn queue_full(label: &str, fullness: Fullness) -> Option<Finding> {
     let (seen, expected) = match fullness {
         Fullness::Messages(limit) => ("messages", format!("at most {limit} waiting messages")),
@@ -423,7 +418,7 @@ fn queue_full(label: &str, fullness: Fullness) -> Option<Finding> {
             ("octets of its user agent", format!("at most {limit} octets waiting for a user agent"))
         }
     };
-    limited(format!("the queue of {label} is full by {seen}"), expected)
+    inspect::rate_limited(format!("the queue of {label} is full by {seen}"), &expected)
 }
 
 /// Looking back in the space of a request.

@@ -13,7 +13,7 @@ use super::{
     events::{About, EventKind},
     exchange::{DeliveryAttempt, Exchange, State, Step},
     finding::Payload,
-    inspect::{self, Strictness},
+    inspect,
     state::{Agent, Held, Space, lock},
     subscription::AckMode,
 };
@@ -437,13 +437,5 @@ fn note_redelivery(exchange: &mut Exchange, label: &str) {
     if exchange.findings.iter().any(|finding| finding.code == "delivery/redelivered") {
         return;
     }
-    if let Some(rule) = inspect::rule("delivery/redelivered") {
-        let seen = format!("{label} got it again");
-        exchange.findings.push(rule.finding(
-            Strictness::Lenient,
-            "delivery",
-            seen,
-            "an acknowledgement before the connection ends",
-        ));
-    }
+    exchange.findings.extend(inspect::redelivered(label, exchange.deliveries.len()));
 }
