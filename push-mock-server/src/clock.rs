@@ -37,6 +37,12 @@ pub(crate) async fn wait_wall(nudge: &Notify, at_most: Option<Duration>) -> bool
     }
 }
 
+/// Waits that long on the wall clock, for what has to do with connections and not with the time of a space.
+#[expect(clippy::disallowed_methods, reason = "the one place where waiting by the wall clock is done")]
+pub(crate) async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// How a clock moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClockMode {

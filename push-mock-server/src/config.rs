@@ -8,7 +8,10 @@ use std::{
 
 use push_crypto::{Origin, Timestamp};
 
-use crate::limits::{LimitError, Limits};
+use crate::{
+    host_name::{self, HostNameError},
+    limits::{LimitError, Limits},
+};
 
 /// What a full queue does with the next message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,33 @@ pub enum Style {
     Tls,
     /// In the form of the profile's vendor; profile `rfc` has none, so it is the local form.
     Vendor,
+}
+
+/// What happens to a `CONNECT`, with which a program asks its proxy for another host.
+#[cfg(feature = "browsers")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intercept {
+    /// To a push host of a vendor it ends at the service; every other one is refused.
+    #[default]
+    On,
+    /// Every one is refused.
+    Off,
+    /// To a push host of a vendor it ends at the service; others are let through to public addresses, for programs
+    /// of this machine only.
+    Pass,
+}
+
+#[cfg(feature = "browsers")]
+impl Intercept {
+    /// As settings have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Pass => "pass",
+        }
+    }
 }
 
 /// How the clock of a space starts.
@@ -120,6 +150,12 @@ pub struct Config {
     pub queue_policy: QueuePolicy,
     /// Push resources of new subscriptions.
     pub style: Style,
+    /// What happens to a `CONNECT`.
+    #[cfg(feature = "browsers")]
+    pub intercept: Intercept,
+    /// Hosts that are intercepted besides the vendors' push hosts.
+    #[cfg(feature = "browsers")]
+    pub intercept_hosts: Vec<String>,
     /// Start of every space's clock.
     pub clock: ClockStart,
     /// Seed of ids, keys and tokens, for reproducible tests only.
@@ -148,6 +184,10 @@ impl Default for Config {
             refuse_put: false,
             queue_policy: QueuePolicy::Newest,
             style: Style::Local,
+            #[cfg(feature = "browsers")]
+            intercept: Intercept::On,
+            #[cfg(feature = "browsers")]
+            intercept_hosts: Vec::new(),
             clock: ClockStart::Real,
             seed: None,
             limits: Limits::default(),
@@ -162,6 +202,9 @@ impl Config {
     /// [`ConfigError`] for the first thing that cannot be.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.limits.check().map_err(ConfigError::Limit)?;
+        for host in self.further_hosts() {
+            host_name::check(host).map_err(|why| ConfigError::InterceptHost { host: host.clone(), why })?;
+        }
         if self.listen.is_empty() {
             return Err(ConfigError::NoAddress);
         }
@@ -179,6 +222,14 @@ impl Config {
         }
         Ok(())
     }
+
+    /// The hosts that are intercepted besides the vendors'.
+    pub(crate) fn further_hosts(&self) -> &[String] {
+        #[cfg(feature = "browsers")]
+        return &self.intercept_hosts;
+        #[cfg(not(feature = "browsers"))]
+        return &[];
+    }
 }
 
 /// Why the service cannot be started so.
@@ -189,6 +240,13 @@ pub enum ConfigError {
     ClearText {
         /// The address.
         address: SocketAddr,
+    },
+    /// A host to intercept that cannot be one.
+    InterceptHost {
+        /// The text.
+        host: String,
+        /// What is wrong with it.
+        why: HostNameError,
     },
     /// A limit outside of its range.
     Limit(LimitError),
@@ -213,6 +271,10 @@ impl fmt::Display for ConfigError {
                 f,
                 "{address} is not loopback and TLS is off; turn TLS on, or allow clear text (--allow-clear-text)"
             ),
+            Self::InterceptHost { host, why } => {
+                let host: String = host.chars().take(100).flat_map(char::escape_debug).collect();
+                write!(f, "\"{host}\" cannot be intercepted: {why}")
+            }
             Self::Limit(error) => error.fmt(f),
             Self::NoAddress => f.write_str("there is no address to listen on; give at least one"),
             Self::SeedExposed { address } => write!(

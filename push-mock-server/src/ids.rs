@@ -75,6 +75,34 @@ id! {
     UserAgentId, "ua_"
 }
 
+/// How browsers name themselves.
+impl UserAgentId {
+    /// Firefox: all 128 bits are the uaid, 32 hexadecimal digits in lower case.
+    #[must_use]
+    pub fn uaid(self) -> String {
+        format!("{:032x}", self.0)
+    }
+
+    /// The id behind a uaid; none for a text that is none, zero included.
+    #[must_use]
+    pub fn from_uaid(text: &str) -> Option<Self> {
+        let plain = text.len() == 32 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        u128::from_str_radix(text, 16).ok().filter(|id| plain && *id != 0).map(Self)
+    }
+
+    /// Chromium: the android id, the other bits are zero.
+    #[must_use]
+    pub fn from_android(id: u64) -> Self {
+        Self(u128::from(id))
+    }
+
+    /// The android id, where it is one.
+    #[must_use]
+    pub fn android(self) -> Option<u64> {
+        u64::try_from(self.0).ok()
+    }
+}
+
 /// The text is no id of that kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoId;

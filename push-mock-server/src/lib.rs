@@ -36,12 +36,18 @@
 //! | store | [`store`] | records; no rules |
 
 pub mod blocking;
+#[cfg(feature = "browsers")]
+pub mod browser;
 pub mod builder;
 pub mod clock;
 pub mod config;
 pub mod duration_text;
 pub mod error;
 pub mod expect;
+#[cfg(feature = "__fuzz")]
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod host_name;
 pub mod ids;
 mod json_reader;
 pub mod limits;
@@ -68,9 +74,12 @@ mod sample;
 
 pub use builder::Builder;
 pub use clock::{Clock, ClockAction, ClockChange, ClockMode, ClockView, Due, Fired, FiredWhat, VapidClock};
+#[cfg(feature = "browsers")]
+pub use config::Intercept;
 pub use config::{ApiToken, ClockStart, Config, ConfigError, QueuePolicy, Style, TlsSource};
 pub use error::{ServiceError, StartError};
 pub use expect::{Expect, Verify};
+pub use host_name::HostNameError;
 pub use ids::{MessageId, SubscriptionId, UserAgentId};
 pub use limits::{LimitRow, LimitSetError, LimitValue, Limits, Rate};
 pub use matcher::{Match, Matcher};

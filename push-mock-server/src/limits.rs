@@ -257,10 +257,44 @@ limits! {
     local_resets: usize = 256, "streams", "our choice; h2 has 1024";
     /// Send buffer of an HTTP/2 stream.
     stream_send_buffer: usize = 64 * KIB, "octets", "our choice; h2 has 400 KiB";
+    /// Octets of a WebSocket frame. Above: closed with 1009.
+    frame_octets: usize = 64 * KIB, "octets", "our choice";
+    /// Octets of a WebSocket message, all fragments together. Above: closed with 1009.
+    message_octets: usize = 64 * KIB, "octets", "our choice";
+    /// Fragments of a WebSocket message. Above: closed with 1008.
+    fragments: usize = 64, "fragments", "our choice";
+    /// PING and PONG frames of a WebSocket within a second. Above: closed with 1008.
+    control_frames_per_second: usize = 10, "frames", "our choice";
+    /// Read buffer of a WebSocket.
+    ws_read_buffer: usize = KIB, "octets", "held by each idle connection; most frames of a browser are smaller";
+    /// Time in which a user agent says hello. Later: closed with 1008.
+    hello_timeout: Duration = Duration::from_secs(5), "", "Mozilla's service";
+    /// Time between two PING frames to a user agent.
+    ping_every: Duration = Duration::from_secs(300), "", "Mozilla's service";
+    /// Time in which a PING is answered. Later: the connection is cut.
+    pong_within: Duration = Duration::from_secs(10), "", "our choice; Mozilla's service waits 4 s";
+    /// Least time between two pings in JSON. Sooner: closed with 1008.
+    json_ping_interval: Option<Duration> = None, "", "our choice; Mozilla's service has 45 s";
+    /// Time in which a message of a user agent comes in, and in which it takes something that is written. Later: closed with 1008.
+    no_progress: Duration = Duration::from_secs(30), "", "our choice";
     /// Messages handed to a user agent that it has not acknowledged.
     window_messages: usize = 32, "messages", "our choice";
     /// Octets handed to a user agent that it has not acknowledged.
     window_octets: usize = 64 * KIB, "octets", "our choice";
+    /// Wall time after a Chromium's subscription was made in which a message of TTL 0 waits for its connection.
+    ttl_zero_grace: Duration = Duration::from_secs(1), "", "our choice: Chromium subscribes before it connects";
+    /// Chromiums that have checked in and not subscribed yet, per space; the oldest is forgotten.
+    checked_in: usize = 256, "user agents", "our choice";
+    /// Octets of a Chromium's check-in or registration. Above: 503 or an error that ends the registration.
+    gcm_form: usize = 16 * KIB, "octets", "our choice";
+    /// Octets of one frame of a Chromium's push connection. Above: closed.
+    mcs_message: usize = 64 * KIB, "octets", "our choice";
+    /// Time for the login of a Chromium's push connection.
+    mcs_login: Duration = Duration::from_secs(10), "", "our choice, as header_timeout";
+    /// Time after which a Chromium is asked for an acknowledgement that has not come.
+    mcs_ack: Duration = Duration::from_secs(10), "", "our choice";
+    /// Interval in which a Chromium shows that it is there; closed after two of them without a word, and `mcs_login`.
+    heartbeat: Duration = Duration::from_secs(300), "", "our choice; Chromium's own is 15 or 28 minutes";
     /// Messages waiting for one subscription. Above: 429, or the oldest is dropped.
     queue_messages: usize = 100, "messages", "our choice";
     /// Octets waiting for one subscription. Above: 429, or the oldest is dropped.
@@ -325,10 +359,24 @@ impl Limits {
         time("header_timeout (milliseconds)", self.header_timeout)?;
         time("body_timeout (milliseconds)", self.body_timeout)?;
         time("idle_timeout (milliseconds)", self.idle_timeout)?;
+        time("hello_timeout (milliseconds)", self.hello_timeout)?;
+        time("ping_every (milliseconds)", self.ping_every)?;
+        time("pong_within (milliseconds)", self.pong_within)?;
+        time("no_progress (milliseconds)", self.no_progress)?;
         time("wait_longest (milliseconds)", self.wait_longest)?;
+        time("mcs_login (milliseconds)", self.mcs_login)?;
+        time("mcs_ack (milliseconds)", self.mcs_ack)?;
+        time("heartbeat (milliseconds)", self.heartbeat)?;
+        range("gcm_form", self.gcm_form, 1024, MIB)?;
+        range("mcs_message", self.mcs_message, 1024, MIB)?;
         range("connections_per_address", self.connections_per_address, 1, usize::MAX)?;
         range("streams", self.streams, 1, u32::MAX as usize)?;
         range("stream_send_buffer", self.stream_send_buffer, 1, u32::MAX as usize)?;
+        range("frame_octets", self.frame_octets, 1, 16 * MIB)?;
+        range("message_octets", self.message_octets, 1, 16 * MIB)?;
+        range("fragments", self.fragments, 1, 1_000_000)?;
+        range("control_frames_per_second", self.control_frames_per_second, 1, 1_000_000)?;
+        range("ws_read_buffer", self.ws_read_buffer, 14, 16 * MIB)?;
         range("body_octets", self.body_octets, 4096, 16 * MIB)?;
         range("exchanges", self.exchanges, 0, 1_000_000)?;
         range("header_fields", self.header_fields, 1, 10_000)?;
@@ -400,21 +448,44 @@ mod tests {
             change(&mut limits, value);
             limits.check().is_ok()
         };
-        let times: [fn(&mut Limits, Duration); 4] = [
+        let times: [fn(&mut Limits, Duration); 11] = [
             |limits, value| limits.header_timeout = value,
             |limits, value| limits.body_timeout = value,
             |limits, value| limits.idle_timeout = value,
             |limits, value| limits.wait_longest = value,
+            |limits, value| limits.hello_timeout = value,
+            |limits, value| limits.ping_every = value,
+            |limits, value| limits.pong_within = value,
+            |limits, value| limits.no_progress = value,
+            |limits, value| limits.mcs_login = value,
+            |limits, value| limits.mcs_ack = value,
+            |limits, value| limits.heartbeat = value,
         ];
         for change in times {
             assert!(!ok(change, Duration::from_micros(999)) && ok(change, Duration::from_millis(1)));
             assert!(ok(change, day) && !ok(change, day + Duration::from_millis(1)));
             assert!(!ok(change, Duration::MAX));
         }
+        let frame = |frame_octets| Limits { frame_octets, ..Limits::default() }.check().is_ok();
+        assert!(!frame(0) && frame(1) && frame(16 * MIB) && !frame(16 * MIB + 1));
+        let message = |message_octets| Limits { message_octets, ..Limits::default() }.check().is_ok();
+        assert!(!message(0) && message(1) && message(16 * MIB) && !message(16 * MIB + 1));
+        let read = |ws_read_buffer| Limits { ws_read_buffer, ..Limits::default() }.check().is_ok();
+        assert!(!read(13) && read(14) && read(16 * MIB) && !read(16 * MIB + 1));
+        let fragments = |fragments| Limits { fragments, ..Limits::default() }.check().is_ok();
+        assert!(!fragments(0) && fragments(1));
+        let control = |control_frames_per_second| {
+            Limits { control_frames_per_second, ..Limits::default() }.check().is_ok()
+        };
+        assert!(!control(0) && control(1));
         let buffer = |stream_send_buffer| Limits { stream_send_buffer, ..Limits::default() }.check().is_ok();
         assert!(!buffer(0) && buffer(1) && buffer(u32::MAX as usize) && !buffer(u32::MAX as usize + 1));
         let streams = |streams| Limits { streams, ..Limits::default() }.check().is_ok();
         assert!(!streams(0) && streams(1));
+        let form = |gcm_form| Limits { gcm_form, ..Limits::default() }.check().is_ok();
+        assert!(!form(1023) && form(1024) && form(MIB) && !form(MIB + 1));
+        let frame = |mcs_message| Limits { mcs_message, ..Limits::default() }.check().is_ok();
+        assert!(!frame(1023) && frame(1024) && frame(MIB) && !frame(MIB + 1));
         let each =
             |connections_per_address| Limits { connections_per_address, ..Limits::default() }.check().is_ok();
         assert!(!each(0) && each(1));

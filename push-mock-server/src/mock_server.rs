@@ -5,6 +5,8 @@ use std::{sync::Arc, thread, time::Duration};
 use push_crypto::Timestamp;
 use tokio::sync::oneshot;
 
+#[cfg(feature = "browsers")]
+use crate::browser::{self, Browser, BrowserError, BrowserSetup, BrowserWish, Reach};
 use crate::{
     builder::Builder,
     clock::{Clock, ClockAction, ClockView, Due, Fired},
@@ -13,7 +15,11 @@ use crate::{
     expect::{Expect, Verify},
     received::ReceivedMessage,
     server::Server,
-    service::{PushService, exchange::State, spaces::Scope},
+    service::{
+        PushService,
+        exchange::State,
+        spaces::{Browsers, Scope},
+    },
     space::SpaceName,
     step::TestStep,
     user_agent::NewUserAgent,
@@ -75,7 +81,8 @@ impl MockServer {
                 match Server::bind(config) {
                     Err(error) => drop(ready.send(Err(error))),
                     Ok(server) => {
-                        let known = (server.service().clone(), server.ca_pem().map(Arc::from));
+                        let spki = server.spki();
+                        let known = (server.service().clone(), server.ca_pem().map(Arc::from), spki);
                         if ready.send(Ok(known)).is_ok() {
                             // An error says that the handle is gone, which is how it is stopped.
                             server.run(async { drop(stopping.await) }).await;
@@ -88,8 +95,8 @@ impl MockServer {
         thread::Builder::new().name("push-mock-server".into()).spawn(serve).map_err(StartError::Thread)?;
         let gone =
             || StartError::Service(ServiceError::Internal { detail: "the service ended while it started" });
-        let (service, ca_pem) = started.await.map_err(|_| gone())??;
-        let space = Space { service, name: SpaceName::default_space() };
+        let (service, ca_pem, spki) = started.await.map_err(|_| gone())??;
+        let space = Space { service, name: SpaceName::default_space(), spki };
         Ok(Self { space, ca_pem, stop: Some(stop), stopped: Some(stopped) })
     }
 
@@ -130,9 +137,25 @@ impl MockServer {
     )]
     pub fn space(&self, name: &str) -> Space {
         match name.parse() {
-            Ok(name) => Space { service: self.space.service.clone(), name },
+            Ok(name) => Space { name, ..self.space.clone() },
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// What Firefox is started with so that it subscribes here, in the space `default`.
+    #[cfg(feature = "browsers")]
+    #[must_use]
+    pub fn browser_firefox(&self) -> BrowserSetup {
+        self.space.browser_firefox()
+    }
+
+    /// What Chromium is started with so that it subscribes here, in the space `default`.
+    ///
+    /// # Errors
+    /// [`BrowserError`] when the service was started without TLS, or with certificates from files.
+    #[cfg(feature = "browsers")]
+    pub fn browser_chromium(&self) -> Result<BrowserSetup, BrowserError> {
+        self.space.browser_chromium()
     }
 
     /// A simulated user agent with one subscription, in the space `default`.
@@ -175,7 +198,7 @@ impl MockServer {
     #[track_caller]
     pub fn reset(&self) -> TestStep<()> {
         let service = self.space.service.clone();
-        TestStep::new(async move { service.reset(&Scope::All).await })
+        TestStep::new(async move { service.reset(&Scope::All, Browsers::Stay).await })
     }
 
     /// Stops the service and waits until it has stopped.
@@ -193,6 +216,9 @@ impl MockServer {
 pub struct Space {
     service: PushService,
     name: SpaceName,
+    /// Digest of the key that Chromium has to trust.
+    #[cfg_attr(not(feature = "browsers"), expect(dead_code, reason = "only browsers ask for it"))]
+    spki: Option<[u8; 32]>,
 }
 
 impl Space {
@@ -200,6 +226,42 @@ impl Space {
     #[must_use]
     pub fn name(&self) -> &SpaceName {
         &self.name
+    }
+
+    /// What Firefox is started with so that its subscriptions appear in this space. Headless, a label and other
+    /// wishes: [`browser_setup`](Self::browser_setup).
+    #[cfg(feature = "browsers")]
+    #[must_use]
+    pub fn browser_firefox(&self) -> BrowserSetup {
+        browser::firefox(&self.reach(), &self.wish())
+    }
+
+    /// What Chromium is started with so that its subscriptions appear in this space.
+    ///
+    /// # Errors
+    /// As [`MockServer::browser_chromium`].
+    #[cfg(feature = "browsers")]
+    pub fn browser_chromium(&self) -> Result<BrowserSetup, BrowserError> {
+        browser::chromium(&self.reach(), &self.wish())
+    }
+
+    /// The same with wishes; whatever space they name, it is this one.
+    ///
+    /// # Errors
+    /// As [`MockServer::browser_chromium`].
+    #[cfg(feature = "browsers")]
+    pub fn browser_setup(&self, browser: Browser, wish: &BrowserWish) -> Result<BrowserSetup, BrowserError> {
+        browser.setup(&self.reach(), &BrowserWish { space: self.name.clone(), ..wish.clone() })
+    }
+
+    #[cfg(feature = "browsers")]
+    fn reach(&self) -> Reach {
+        Reach::of(self.service.urls(), self.spki)
+    }
+
+    #[cfg(feature = "browsers")]
+    fn wish(&self) -> BrowserWish {
+        BrowserWish { space: self.name.clone(), as_root: browser::runs_as_root(), ..BrowserWish::default() }
     }
 
     /// A simulated user agent with one subscription; await it.
@@ -251,7 +313,7 @@ impl Space {
     #[track_caller]
     pub fn reset(&self) -> TestStep<()> {
         let this = self.clone();
-        TestStep::new(async move { this.service.reset(&Scope::Space(this.name)).await })
+        TestStep::new(async move { this.service.reset(&Scope::Space(this.name), Browsers::Stay).await })
     }
 }
 

@@ -14,6 +14,15 @@ use crate::service::{
 /// 2026-11-23T07:31:09.118Z
 pub(crate) const AT: Timestamp = Timestamp::from_unix_millis(1_795_419_069_118);
 
+/// What an application server knows of some user agent.
+#[cfg(feature = "browsers")]
+pub(crate) fn subscription_keys() -> push_crypto::SubscriptionKeys {
+    let provider = push_crypto::provider::aws_lc_rs::PROVIDER;
+    let private = push_crypto::PrivateKey::generate(provider.random).unwrap();
+    let auth = push_crypto::AuthSecret::generate(provider.random).unwrap();
+    push_crypto::UserAgentKeys::new(&provider, private, Some(auth)).unwrap().subscription_keys()
+}
+
 /// A message builder whose product is accepted, acknowledged, and as plain as can be.
 pub(crate) struct Sample(Exchange);
 
@@ -55,6 +64,7 @@ pub(crate) fn sample(seq: u64, to: &str) -> Sample {
         findings: Vec::new(),
         timeline: vec![Step { event: "accepted", clock: AT, why: None, by: None }],
         deliveries: Vec::new(),
+        seen: None,
     })
     .octets(b"Hello")
 }

@@ -144,7 +144,8 @@ fn certificates(config: &Config) -> Result<(Option<Arc<Authority>>, Option<TlsAc
             Ok((None, Some(tls.into())))
         }
         TlsSource::Authority { directory } => {
-            let names: Vec<_> = config.public_url.iter().map(|url| url.host().to_owned()).collect();
+            let public = config.public_url.iter().map(|url| url.host().to_owned());
+            let names: Vec<_> = public.chain(config.further_hosts().iter().cloned()).collect();
             let now = clock::wall();
             let authority = match directory {
                 Some(directory) => Authority::kept_in(directory, &names, now),

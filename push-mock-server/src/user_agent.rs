@@ -225,7 +225,7 @@ impl UserAgent {
         let step = TestStep::new(async move { service.rotate(&space, &id).await });
         async move {
             let rotated = step.await;
-            *self.view.lock().unwrap_or_else(PoisonError::into_inner) = rotated.new;
+            *self.view.lock().unwrap_or_else(PoisonError::into_inner) = rotated.new.unwrap_or(rotated.old);
         }
     }
 

@@ -10,7 +10,7 @@ use push_crypto::{Declarative, DeclarativeReading, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::service::{
-    exchange::{DeliveryAttempt, Exchange, Step},
+    exchange::{DeliveryAttempt, Exchange, Seen, Step},
     finding::{Finding, Level, Payload, VapidView},
 };
 
@@ -339,6 +339,9 @@ fn payload_json(exchange: &Exchange, text_limit: Option<usize>) -> Value {
             text_limit.map_or_else(|| text.to_owned(), |limit| cut(text, limit)).into(),
         );
     }
+    if let (None, Some(seen)) = (text_limit, &exchange.seen) {
+        members.insert("reported".into(), reported_json(seen));
+    }
     if text_limit.is_none() {
         match content {
             Some(Content::Json(value, _)) => drop(members.insert("json".into(), value)),
@@ -351,8 +354,25 @@ fn payload_json(exchange: &Exchange, text_limit: Option<usize>) -> Value {
     Value::Object(members)
 }
 
+/// What the worker of a browser saw: the only look there is into a message whose keys the browser holds.
+fn reported_json(seen: &Seen) -> Value {
+    let Some(octets) = &seen.data else { return json!({"kind": null, "bytes": 0}) };
+    let content = Content::of(octets);
+    let mut members = Map::new();
+    members.insert("kind".into(), content.kind().into());
+    members.insert("bytes".into(), octets.len().into());
+    match content {
+        Content::Json(_, text) | Content::Text(text) => members.insert("text".into(), text.into()),
+        Content::Bytes(octets) => members.insert("base64".into(), Base64::encode_string(octets).into()),
+    };
+    Value::Object(members)
+}
+
 /// What a browser shows for a declarative message, or would probably show; null when there is nothing to go by.
 fn notification(exchange: &Exchange) -> Value {
+    if let Some(Seen { shown: Some(shown), title, .. }) = &exchange.seen {
+        return if *shown { json!({"source": "browser", "title": title}) } else { Value::Null };
+    }
     let Payload::Decrypted(opened) = &exchange.payload else { return Value::Null };
     if let DeclarativeReading::Declarative(message) = Declarative::read(&opened.plaintext) {
         return declarative_json(&message);

@@ -121,3 +121,15 @@ fn it_may_be_dropped_anywhere() {
     let panic = thread.join().unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"the test failed"));
 }
+
+#[cfg(feature = "browsers")]
+#[tokio::test]
+async fn browsers_are_wired_to_this_server_and_space() {
+    let push = MockServer::start().await;
+
+    let firefox = push.space("t1").browser_firefox();
+    assert_eq!(firefox.service, format!("{}/ua/firefox/t1", push.url().replace("http:", "ws:")));
+    let chromium = push.browser_chromium().unwrap();
+    assert!(chromium.args[0].starts_with(&format!("--gcm-checkin-url={}/ua/chromium/default/", push.url())));
+    assert!(MockServer::builder().without_tls().start().await.browser_chromium().is_err());
+}

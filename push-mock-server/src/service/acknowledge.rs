@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     PushService,
-    delivery::{Enter, Turn},
+    delivery::{Answer, Enter, Turn},
     exchange::{Exchange, State},
     lookup::Found,
     reply::{MessageView, Missing},
@@ -45,7 +45,7 @@ impl PushService {
             body: exchange.request.body.clone(),
             headers: handed_on.cloned().collect(),
             last_modified: exchange.at,
-            push_resource: format!("/p/{}", record.token),
+            push_resource: record.resource_path(),
         })
     }
 
@@ -58,7 +58,7 @@ impl PushService {
         let turn = self.turn(&space, &agent).await;
         let transient = {
             let state = lock(&agent.state);
-            state.window.held.get(&key.seq).is_some_and(|held| held.id == id && held.transient)
+            state.window.held.get(&key.seq).is_some_and(|held| held.message.id == id && held.transient())
         };
         let now = space.now();
         let removed = transient || matches!(self.0.store.withdraw(now, &key, id).await, Ok(Some(_)));
@@ -77,9 +77,9 @@ impl PushService {
     /// [`ServiceError::GoneState`] when the message does not wait or the user agent is not connected.
     pub async fn deliver_now(&self, space: &SpaceName, id: &str) -> Result<Arc<Exchange>, ServiceError> {
         let step = self.step(space, id, State::Queued, "hand over").await?;
-        if !step.turn.agent.online() {
+        if !step.turn.agent.reachable() {
             return Err(ServiceError::GoneState {
-                detail: format!("{} is offline, so nothing can be handed over", step.label()),
+                detail: format!("{} is not connected, so nothing can be handed over", step.label()),
                 fix: format!("bring it online: push sub online {}", step.label()),
             });
         }
@@ -112,6 +112,12 @@ impl PushService {
         state: State,
     ) -> Result<Arc<Exchange>, ServiceError> {
         let step = self.step(space, id, State::Delivered, "acknowledge").await?;
+        if step.turn.agent.kind.is_browser() {
+            return Err(ServiceError::GoneState {
+                detail: format!("{} is a real browser, which acknowledges by itself", step.label()),
+                fix: "manual steps are for simulated user agents: push sub new".into(),
+            });
+        }
         let record = step.turn.record(step.of).await?.ok_or_else(|| step.vanished())?;
         if record.ack == AckMode::Never {
             return Err(ServiceError::GoneState {
@@ -121,10 +127,11 @@ impl PushService {
         }
         let seq = {
             let state = lock(&step.turn.agent.state);
-            state.window.held.iter().find(|(_, held)| held.id == step.id).map(|(seq, _)| *seq)
+            state.window.seq_of(step.id)
         };
         let seq = seq.ok_or_else(|| step.vanished())?;
-        let finished = step.turn.finish(seq, state, None).await?.ok_or_else(|| step.vanished())?;
+        let finished =
+            step.turn.finish(seq, Answer::new(state, None)).await?.ok_or_else(|| step.vanished())?;
         step.turn.flush().await?;
         Ok(finished)
     }

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use push_crypto::{Origin, PublicKey, Timestamp, UserAgentKeys};
+use push_crypto::{ContentCoding, Origin, PublicKey, Timestamp, UserAgentKeys};
 
 use super::{
     PushService,
     delivery::{Enter, Turn},
     events::{About, EventKind},
     exchange::{Exchange, ShownRequest, ShownResponse, State, Step},
-    finding::{Finding, Inspected},
+    finding::{Finding, Inspected, Level},
     inspect::{self, Recall, Strictness, Subject, Target},
     lookback::Noted,
     reply::{Outcome, Reply},
     request::DeliveryRequest,
     state::{Agent, Inner, Space, lock},
+    subscription::AgentKind,
 };
 use crate::{
     clock::{VapidClock, wall},
@@ -23,12 +24,12 @@ use crate::{
     ids::MessageId,
     profile::{Profile, Verdict},
     space::SpaceName,
-    store::{Acceptance, Address, Caps, Fullness, NewMessage, Store, SubscriptionRecord},
+    store::{Acceptance, Address, Caps, Coded, Fullness, NewMessage, Store, SubscriptionRecord},
     token::PushTokenText,
 };
 
 /// What a token leads to.
-enum Looked {
+pub(super) enum Looked {
     Altered,
     Known(Arc<SubscriptionRecord>, Arc<Agent>),
     Unknown,
@@ -75,6 +76,13 @@ impl PushService {
                 self.refuse(passing, status, finding, None)
             }
             (Verdict::Accept, None) => self.refuse_unknown(passing),
+            (Verdict::Accept, Some((record, _))) if passing.no_browser_reads(record) => {
+                let finding =
+                    passing.inspected.findings.iter().find(|of| UNREADABLE.contains(&of.code)).cloned();
+                let finding =
+                    finding.map(|finding| Finding { level: Level::Error, refuses: Some(400), ..finding });
+                self.refuse(passing, 400, finding, None)
+            }
             (Verdict::Accept, Some((record, agent))) => {
                 let (record, agent) = (Arc::clone(record), Arc::clone(agent));
                 self.admit(passing, &record, &agent).await
@@ -83,7 +91,7 @@ impl PushService {
     }
 
     /// Opens the token and reads the record.
-    async fn look_up(&self, token: &str) -> Result<(Arc<Space>, Looked), ServiceError> {
+    pub(super) async fn look_up(&self, token: &str) -> Result<(Arc<Space>, Looked), ServiceError> {
         let inner = &*self.0;
         if let Some((at, digest)) = inner.sealer.open_push(token)
             && let Some(space) = self.space_by_id(at.space)
@@ -115,13 +123,13 @@ impl PushService {
             Looked::Known(record, agent) => {
                 let subject = Subject {
                     label: &record.label,
-                    keys: Some(&record.keys),
-                    stale_keys: &record.stale_keys,
+                    keys: record.keys(),
+                    stale_keys: record.stale_keys(),
                     application_server_key: record.application_server_key,
                     codings: &record.codings,
                     origins: self.0.origins_of(record),
                     gone: record.gone,
-                    online: agent.online(),
+                    online: agent.reachable(),
                 };
                 (Target::Known(subject), Some(record.at))
             }
@@ -163,6 +171,7 @@ impl PushService {
             at: record.at,
             id: passing.id,
             body: passing.request.body.octets().clone(),
+            coded: passing.coded(),
             ttl,
             urgency: passing.inspected.urgency,
             topic: passing.inspected.topic.clone(),
@@ -233,7 +242,7 @@ impl PushService {
         };
         let room = turn.lost(replaced.as_slice(), &enter) || room;
         let same = |held: &super::state::Held| {
-            held.subscription == message.subscription && held.topic.as_ref() == Some(topic)
+            held.message.subscription == message.subscription && held.message.topic.as_ref() == Some(topic)
         };
         turn.lost_transient(same, &enter) || room
     }
@@ -342,7 +351,39 @@ impl PushService {
     }
 }
 
+/// What makes a body unreadable for every browser, whatever its keys.
+const UNREADABLE: [&str; 7] = [
+    "coding/missing",
+    "coding/unknown",
+    "coding/several",
+    "coding/not-supported",
+    "encryption/missing",
+    "crypto-key/missing",
+    "crypto-key/wrong-field",
+];
+
 impl Passing<'_> {
+    /// A browser would take such a body for none, or not say a word; no service for browsers accepts it (AP-028,
+    /// GCM-033).
+    fn no_browser_reads(&self, record: &SubscriptionRecord) -> bool {
+        let known = self.inspected.coding.is_some_and(|coding| record.codings.contains(&coding));
+        let fields = |name| self.request.fields(name).next().is_some();
+        // The fields of aesgcm are half of the message.
+        let whole = self.inspected.coding != Some(ContentCoding::Aesgcm)
+            || (fields("encryption") && fields("crypto-key"));
+        record.kind().is_browser() && !self.request.body.is_empty() && !(known && whole)
+    }
+
+    /// What is handed on beside the body.
+    fn coded(&self) -> Option<Coded> {
+        let coding = self.inspected.coding.filter(|_| !self.request.body.is_empty())?;
+        let joined = |name| {
+            let values: Vec<_> = self.request.fields(name).collect();
+            (!values.is_empty()).then(|| values.join(", "))
+        };
+        Some(Coded { coding, encryption: joined("encryption"), crypto_key: joined("crypto-key") })
+    }
+
     fn exchange(self, status: u16, headers: Vec<(&'static str, String)>) -> Exchange {
         let Self { space, id, request, inspected, to, clock, .. } = self;
         let ms = u64::try_from(wall().since(request.at).as_millis()).unwrap_or(u64::MAX);
@@ -379,6 +420,7 @@ impl Passing<'_> {
             findings: inspected.findings,
             timeline: Vec::with_capacity(3),
             deliveries: Vec::new(),
+            seen: None,
         }
     }
 }
@@ -389,9 +431,10 @@ impl Inner {
     }
 
     fn origins_of(&self, record: &SubscriptionRecord) -> &[Origin] {
-        match record.style {
-            Style::Local | Style::Vendor => &self.origins.local,
-            Style::Tls => &self.origins.tls,
+        match (record.kind(), record.style) {
+            (AgentKind::Chromium, _) => &self.origins.chromium,
+            (AgentKind::Firefox, _) | (AgentKind::Simulated, Style::Tls) => &self.origins.tls,
+            (AgentKind::Simulated, Style::Local | Style::Vendor) => &self.origins.local,
         }
     }
 

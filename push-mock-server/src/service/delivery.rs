@@ -1,7 +1,9 @@
-//! `Turn`: handing messages to one simulated user agent, in order, one step at a time.
+//! `Turn`: handing messages to one user agent, in order, one step at a time.
 //!
 //! Whoever has the turn of a user agent is the only one who accepts messages for it, delivers them and acknowledges
 //! them. The store decides what is still there; the history follows.
+
+mod absence;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,12 +14,13 @@ use super::{
     PushService,
     events::{About, EventKind},
     exchange::{DeliveryAttempt, Exchange, State, Step},
-    finding::Payload,
+    finding::{Finding, Payload},
     inspect,
     state::{Agent, Held, Space, lock},
     subscription::AckMode,
 };
 use crate::{
+    clock::wall,
     error::ServiceError,
     ids::{MessageId, SubscriptionId},
     store::{Address, MessageKey, QueueQuery, Store, StoredMessage, SubscriptionRecord},
@@ -51,8 +54,19 @@ impl Enter {
             exchange.replaced_by.clone_from(&by);
         }
         let event = self.state.as_str();
-        exchange.timeline.push(Step { event, clock: self.clock, why: self.why, by });
+        add_bounded(&mut exchange.timeline, Step { event, clock: self.clock, why: self.why, by });
     }
+}
+
+/// Steps and attempts that are kept of one message; our choice. A browser that comes and goes makes new ones.
+const MOST_STEPS: usize = 100;
+
+/// Adds to what happened; of too much the oldest but the first few is left out.
+fn add_bounded<T>(list: &mut Vec<T>, item: T) {
+    if list.len() >= MOST_STEPS {
+        list.remove(MOST_STEPS / 2);
+    }
+    list.push(item);
 }
 
 /// Why a message is not handed over now.
@@ -117,13 +131,16 @@ impl PushService {
         let gone: Vec<_> = {
             let mut state = lock(&agent.state);
             let held = &mut state.window.held;
-            let gone: Vec<_> =
-                held.iter().filter(|(_, held)| held.transient && which(held)).map(|(seq, _)| *seq).collect();
+            let gone: Vec<_> = held
+                .iter()
+                .filter(|(_, held)| held.transient() && which(held))
+                .map(|(seq, _)| *seq)
+                .collect();
             gone.into_iter().filter_map(|seq| held.remove(&seq)).collect()
         };
         let any = !gone.is_empty();
         for held in gone {
-            self.enter(space, held.id, enter.clone());
+            self.enter(space, held.message.id, enter.clone());
         }
         any
     }
@@ -149,6 +166,9 @@ impl Turn {
         if !state.online {
             return Some(Hold { reason: "offline", why: format!("{label} is offline") });
         }
+        if !state.connected(self.agent.kind) {
+            return Some(Hold { reason: "offline", why: format!("{label} is not connected") });
+        }
         if urgency < record.min_urgency {
             let why = format!("{label} takes urgency {} and above", record.min_urgency);
             return Some(Hold { reason: "urgency", why });
@@ -164,7 +184,7 @@ impl Turn {
     pub(super) async fn place(
         &self,
         record: &SubscriptionRecord,
-        message: &StoredMessage,
+        message: &Arc<StoredMessage>,
         mut exchange: Exchange,
     ) -> Arc<Exchange> {
         let clock = exchange.clock;
@@ -175,6 +195,10 @@ impl Turn {
             None => {
                 Enter::new(State::Delivered, clock).apply(&mut exchange);
                 exchange.deliveries.push(self.attempt(clock));
+            }
+            Some(_) if message.ttl.is_zero() && self.wait_for_connection(record, message) => {
+                let why = format!("{} subscribed just now and is about to connect", record.label);
+                Enter::new(State::Queued, clock).because("grace", why).apply(&mut exchange);
             }
             Some(hold) if message.ttl.is_zero() => {
                 let why = format!("TTL is 0, and {}", hold.why);
@@ -198,7 +222,7 @@ impl Turn {
         let mut records: HashMap<SubscriptionId, Option<Arc<SubscriptionRecord>>> = HashMap::new();
         {
             let mut state = lock(&self.agent.state);
-            if !state.online {
+            if !state.online || !state.connected(self.agent.kind) {
                 return Ok(delivered);
             }
             state.blocked = false;
@@ -213,9 +237,13 @@ impl Turn {
                 octets: limits.window_octets,
             };
             let waiting = self.service.0.store.queue(self.space.now(), query).await?;
-            let Some(last) = waiting.last() else { return Ok(delivered) };
+            let Some(last) = waiting.last() else {
+                delivered.extend(self.end_waiting(u64::MAX).await?);
+                return Ok(delivered);
+            };
             after = last.key.seq;
             for message in &waiting {
+                delivered.extend(self.end_waiting(message.key.seq).await?);
                 if lock(&self.agent.state).window.held.contains_key(&message.key.seq) {
                     continue;
                 }
@@ -236,7 +264,7 @@ impl Turn {
     pub(super) async fn deliver(
         &self,
         record: &SubscriptionRecord,
-        message: &StoredMessage,
+        message: &Arc<StoredMessage>,
     ) -> Option<String> {
         let clock = self.space.now();
         let attempt = self.attempt(clock);
@@ -244,7 +272,7 @@ impl Turn {
         let kind = if again { EventKind::MessageRedelivered } else { EventKind::Message(State::Delivered) };
         let changed = self.service.change_exchange(&self.space, message.id, kind, |exchange| {
             Enter::new(State::Delivered, clock).apply(exchange);
-            exchange.deliveries.push(attempt);
+            add_bounded(&mut exchange.deliveries, attempt);
             if again {
                 if let Some(step) = exchange.timeline.last_mut() {
                     step.event = "redelivered";
@@ -257,29 +285,33 @@ impl Turn {
         Some(id)
     }
 
-    /// Puts a delivered message into the window, and acknowledges it if its subscription does so at once.
+    /// Puts a delivered message into the window, and sends it to its browser; a simulated user agent acknowledges it
+    /// if its subscription does so at once.
     async fn held(
         &self,
         record: &SubscriptionRecord,
-        message: &StoredMessage,
+        message: &Arc<StoredMessage>,
         exchange: Arc<Exchange>,
     ) -> Arc<Exchange> {
-        let held = Held {
-            id: message.id,
-            subscription: message.subscription,
-            octets: message.body.len(),
-            topic: message.topic.clone(),
-            transient: message.ttl.is_zero(),
-        };
-        lock(&self.agent.state).window.held.insert(message.key.seq, held);
-        if record.ack != AckMode::Auto {
+        self.hold_in_window(record, message);
+        if record.kind().is_browser() || record.ack != AckMode::Auto {
             return exchange;
         }
-        let (state, reason) = fate(record, &exchange);
-        match self.finish(message.key.seq, state, reason).await {
+        match self.finish(message.key.seq, fate(record, &exchange)).await {
             Ok(Some(finished)) => finished,
             // It stays delivered; what is not acknowledged comes again.
             Ok(None) | Err(_) => exchange,
+        }
+    }
+
+    fn hold_in_window(&self, record: &SubscriptionRecord, message: &Arc<StoredMessage>) {
+        let (message, unwritten) = (Arc::clone(message), record.channel().cloned());
+        let seq = message.key.seq;
+        let held = Held { message, waiting: false, unwritten, since: wall() };
+        let mut state = lock(&self.agent.state);
+        state.window.held.insert(seq, held);
+        if let Some(link) = &state.link {
+            link.wake.notify_one();
         }
     }
 
@@ -287,27 +319,62 @@ impl Turn {
     pub(super) async fn finish(
         &self,
         seq: u64,
-        state: State,
-        reason: Option<&'static str>,
+        answer: Answer,
     ) -> Result<Option<Arc<Exchange>>, ServiceError> {
         let Some(held) = lock(&self.agent.state).window.held.get(&seq).cloned() else { return Ok(None) };
         let clock = self.space.now();
-        if !held.transient {
+        if !held.transient() {
             let key = MessageKey { of: self.agent.key, seq };
             if self.service.0.store.acknowledge(clock, &[key]).await?.is_empty() {
-                // It has expired just now; whoever clears that up takes it out of the window.
+                // It has expired just now, and takes no room any more.
+                lock(&self.agent.state).window.held.remove(&seq);
                 return Ok(None);
             }
         }
         lock(&self.agent.state).window.held.remove(&seq);
+        let Answer { state, reason, why, code, finding } = answer;
+        let simulated = !self.agent.kind.is_browser();
         let kind = EventKind::Message(state);
-        Ok(self.service.change_exchange(&self.space, held.id, kind, |exchange| {
-            Enter { reason, ..Enter::new(state, clock) }.apply(exchange);
+        Ok(self.service.change_exchange(&self.space, held.message.id, kind, |exchange| {
+            Enter { reason, why, ..Enter::new(state, clock) }.apply(exchange);
+            exchange.findings.extend(finding);
             if let Some(last) = exchange.deliveries.last_mut() {
-                // A simulated user agent answers at once, or when it is told to: simulated time is all there is.
-                last.ms = Some(u64::try_from(clock.since(last.clock).as_millis()).unwrap_or(u64::MAX));
+                // A simulated user agent answers at once, or when it is told to: simulated time is all there is. A
+                // browser answers on its own time.
+                let took = if simulated { clock.since(last.clock) } else { wall().since(held.since) };
+                last.ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+                last.ack_code = code;
             }
         }))
+    }
+
+    /// A message was received, although nobody knew it: it waits to be handed over again.
+    #[cfg(feature = "browsers")]
+    pub(super) async fn received(&self, id: MessageId) -> Result<(), ServiceError> {
+        let mut after = 0;
+        loop {
+            let query = QueueQuery {
+                of: self.agent.key,
+                after,
+                least: Urgency::VeryLow,
+                at_most: 100,
+                octets: usize::MAX,
+            };
+            let waiting = self.service.0.store.queue(self.space.now(), query).await?;
+            let Some(last) = waiting.last() else { break };
+            after = last.key.seq;
+            let Some(found) = waiting.iter().find(|message| message.id == id) else { continue };
+            let message = Arc::clone(found);
+            let held = Held { message, waiting: false, unwritten: None, since: wall() };
+            lock(&self.agent.state).window.held.insert(found.key.seq, held);
+            self.finish(found.key.seq, Answer::new(State::Acknowledged, None)).await?;
+            return Ok(());
+        }
+        let waiting = lock(&self.agent.state).window.seq_of(id);
+        if let Some(seq) = waiting {
+            self.finish(seq, Answer::new(State::Acknowledged, None)).await?;
+        }
+        Ok(())
     }
 
     /// As [`PushService::lost`].
@@ -327,56 +394,17 @@ impl Turn {
         }
     }
 
-    /// Connects the user agent; returns the ids of what was delivered.
-    pub(super) async fn go_online(&self) -> Result<Vec<String>, ServiceError> {
-        let before = {
-            let mut state = lock(&self.agent.state);
-            state.hard = false;
-            std::mem::replace(&mut state.online, true)
-        };
-        if !before {
-            self.publish_agent(EventKind::UserAgentOnline);
-        }
-        self.flush().await
-    }
-
-    /// Disconnects the user agent: what it has not acknowledged waits for the next connection.
-    pub(super) fn go_offline(&self, hard: bool) {
-        let (before, label, held) = {
-            let mut state = lock(&self.agent.state);
-            state.hard = hard;
-            state.blocked = false;
-            let held = std::mem::take(&mut state.window.held);
-            (std::mem::replace(&mut state.online, false), state.label.clone(), held)
-        };
-        if !before {
-            return;
-        }
-        let clock = self.space.now();
-        for held in held.into_values() {
-            let why = format!("{label} went offline before it acknowledged");
-            let enter = if held.transient {
-                Enter::new(State::Dropped, clock).because("ttl-0", format!("TTL is 0, and {why}"))
-            } else {
-                Enter::new(State::Queued, clock).because("unacknowledged", why)
-            };
-            self.service.enter(&self.space, held.id, enter);
-        }
-        self.publish_agent(EventKind::UserAgentOffline);
-    }
-
     /// Acknowledges everything of a subscription that is in the window.
     pub(super) async fn acknowledge_all(&self, record: &SubscriptionRecord) -> Result<(), ServiceError> {
         let held: Vec<_> = {
             let state = lock(&self.agent.state);
-            let of = |held: &&Held| held.subscription == record.at.subscription;
+            let of = |held: &&Held| held.message.subscription == record.at.subscription;
             let held = state.window.held.iter().map(|(seq, held)| (*seq, held));
-            held.filter(|(_, held)| of(held)).map(|(seq, held)| (seq, held.id)).collect()
+            held.filter(|(_, held)| of(held)).map(|(seq, held)| (seq, held.message.id)).collect()
         };
         for (seq, id) in held {
             let Some(exchange) = lock(&self.space.history).get(id).cloned() else { continue };
-            let (state, reason) = fate(record, &exchange);
-            self.finish(seq, state, reason).await?;
+            self.finish(seq, fate(record, &exchange)).await?;
         }
         Ok(())
     }
@@ -413,22 +441,39 @@ impl Turn {
         self.service.0.publish(&self.space, EventKind::Message(state), About::Message(Arc::clone(exchange)));
     }
 
-    fn publish_agent(&self, kind: EventKind) {
+    pub(super) fn publish_agent(&self, kind: EventKind) {
         let view = self.service.agent_view(&self.space, &self.agent);
         self.service.0.publish(&self.space, kind, About::UserAgent(view));
     }
 }
 
-/// What a user agent makes of a message.
-fn fate(record: &SubscriptionRecord, exchange: &Exchange) -> (State, Option<&'static str>) {
+/// How a message that was handed over ends.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) state: State,
+    pub(super) reason: Option<&'static str>,
+    pub(super) why: Option<String>,
+    /// The browser's own code.
+    pub(super) code: Option<u16>,
+    pub(super) finding: Option<Finding>,
+}
+
+impl Answer {
+    pub(super) const fn new(state: State, reason: Option<&'static str>) -> Self {
+        Self { state, reason, why: None, code: None, finding: None }
+    }
+}
+
+/// What a simulated user agent makes of a message.
+fn fate(record: &SubscriptionRecord, exchange: &Exchange) -> Answer {
     match exchange.payload {
-        Payload::Empty => (State::Acknowledged, None),
+        Payload::Empty => Answer::new(State::Acknowledged, None),
         Payload::Decrypted(_) if exchange.coding.is_none_or(|coding| record.codings.contains(&coding)) => {
-            (State::Acknowledged, None)
+            Answer::new(State::Acknowledged, None)
         }
-        Payload::Decrypted(_) => (State::Discarded, Some("coding")),
+        Payload::Decrypted(_) => Answer::new(State::Discarded, Some("coding")),
         Payload::Opaque | Payload::Undecryptable | Payload::Unencrypted => {
-            (State::Discarded, Some("undecryptable"))
+            Answer::new(State::Discarded, Some("undecryptable"))
         }
     }
 }

@@ -28,9 +28,15 @@ pub enum EventKind {
     SubscriptionGone,
     /// A subscription got a new push resource and keys.
     SubscriptionRotated,
-    /// A user agent connected.
+    /// Something was learnt about a message: its worker failed, or told what it saw.
+    MessageNoted,
+    /// A browser connected.
+    UserAgentConnected,
+    /// A browser's connection ended.
+    UserAgentDisconnected,
+    /// A user agent was switched on.
     UserAgentOnline,
-    /// A user agent disconnected.
+    /// A user agent was switched off.
     UserAgentOffline,
     /// A clock changed its mode or was moved.
     ClockChanged,
@@ -60,6 +66,9 @@ impl EventKind {
             Self::SubscriptionCreated => "subscription.created",
             Self::SubscriptionGone => "subscription.gone",
             Self::SubscriptionRotated => "subscription.rotated",
+            Self::MessageNoted => "message.noted",
+            Self::UserAgentConnected => "userAgent.connected",
+            Self::UserAgentDisconnected => "userAgent.disconnected",
             Self::UserAgentOnline => "userAgent.online",
             Self::UserAgentOffline => "userAgent.offline",
             Self::ClockChanged => "clock.changed",

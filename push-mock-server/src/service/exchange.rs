@@ -154,6 +154,23 @@ impl core::fmt::Debug for ShownResponse {
     }
 }
 
+/// What the worker of a page told of a push. `Debug` shows sizes only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// What `event.data` held; none for null.
+    pub data: Option<bytes::Bytes>,
+    /// Whether a notification was shown, where it is told.
+    pub shown: Option<bool>,
+    /// The title of that notification.
+    pub title: Option<String>,
+}
+
+impl core::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Seen({:?} octets, shown: {:?})", self.data.as_ref().map(bytes::Bytes::len), self.shown)
+    }
+}
+
 /// One recorded request and everything that came of it.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -203,4 +220,6 @@ pub struct Exchange {
     pub timeline: Vec<Step>,
     /// Attempts to deliver.
     pub deliveries: Vec<DeliveryAttempt>,
+    /// What the worker of a browser told of it.
+    pub seen: Option<Seen>,
 }

@@ -259,6 +259,7 @@ impl PushService {
             // Whoever accepts it has the turn and has not recorded it yet.
             if let Some(agent) = freed.get(&message.key.of.agent) {
                 let _turn = self.turn(space, agent).await;
+                lock(&agent.state).window.remove(message.id);
                 self.enter(space, message.id, Enter::new(State::Expired, message.expires_at));
             }
         }

@@ -112,6 +112,16 @@ impl History {
         Some(exchange)
     }
 
+    /// Adds to an exchange what was learnt about it, finished or not; its state stays.
+    pub(crate) fn note(&mut self, id: MessageId, note: impl FnOnce(&mut Exchange)) -> Option<Arc<Exchange>> {
+        let slot = self.by_id.get(&id).and_then(|seq| self.slots.get_mut(seq))?;
+        let exchange = Arc::make_mut(&mut slot.exchange);
+        let state = exchange.state;
+        note(exchange);
+        exchange.state = state;
+        Some(Arc::clone(&slot.exchange))
+    }
+
     /// The exchange with that id, also one that the user has forgotten.
     pub(crate) fn get(&self, id: MessageId) -> Option<&Arc<Exchange>> {
         self.by_id.get(&id).and_then(|seq| self.slots.get(seq)).map(|slot| &slot.exchange)

@@ -142,7 +142,9 @@ impl PushService {
         let directory = lock(&space.directory);
         let id = named.parse::<UserAgentId>().ok();
         let label_of = |agent: &Agent| lock(&agent.state).label.clone();
-        if let Some(agent) = directory.agents.values().find(|agent| label_of(agent) == named) {
+        // A browser that took another name leaves its label to its successor.
+        let called = directory.agents.values().filter(|agent| label_of(agent) == named);
+        if let Some(agent) = called.max_by_key(|agent| (agent.is_linked(), agent.key)) {
             return Ok(Arc::clone(agent));
         }
         let fits = directory
@@ -156,11 +158,27 @@ impl PushService {
         Asked { what: "user agent", named, space }.one(fits, labels)
     }
 
+    pub(super) fn find_simulated(&self, space: &Space, named: &str) -> Result<Arc<Agent>, ServiceError> {
+        let agent = self.find_agent(space, named)?;
+        if agent.kind.is_browser() {
+            return Err(ServiceError::BadField {
+                pointer: "/userAgent",
+                detail: format!(
+                    "{} is a real browser, which makes its subscriptions itself",
+                    lock(&agent.state).label
+                ),
+                fix: "name a simulated user agent, or let a page of the browser subscribe".into(),
+            });
+        }
+        Ok(agent)
+    }
+
     /// Labels and keys of the newest other subscriptions.
     pub(super) fn keys_of_others(&self, space: &Space, at: Option<Address>) -> Vec<(String, UserAgentKeys)> {
         let directory = lock(&space.directory);
         let others = directory.subscriptions.values().rev().filter(|listed| Some(listed.at) != at);
-        others.take(OTHERS).map(|listed| (listed.label.clone(), listed.keys.clone())).collect()
+        let held = others.filter_map(|listed| Some((listed.label.clone(), listed.keys.clone()?)));
+        held.take(OTHERS).collect()
     }
 }
 

@@ -5,16 +5,26 @@
 //! | [`request`], [`reply`] | what comes in and goes out, before and after HTTP |
 //! | [`inspect`] | everything that can be said about a request; pure |
 //! | `deliver` | the hot path: token, inspection, verdict, acceptance, answer |
-//! | `delivery`, `acknowledge` | handing over to simulated user agents, and what they answer |
+//! | `delivery`, `acknowledge` | handing over to user agents, and what they answer |
+//! | `attached`, `browsers`, `link`, [`controls`] | connections of real browsers, and their subscriptions |
 //! | `expiry` | what is due by the clock of a space |
 //! | `subscribe`, `show`, `lookup`, [`spaces`] | what the API and the harness ask for |
 //! | `history`, [`events`], [`counters`], `lookback` | what is remembered |
 
 mod acknowledge;
 mod admission;
+#[cfg(feature = "browsers")]
+pub(crate) mod attached;
+mod browsers;
+#[cfg(feature = "browsers")]
+pub(crate) mod channels;
+#[cfg_attr(not(feature = "browsers"), allow(dead_code, reason = "only browsers attach"))]
+pub mod controls;
 pub mod counters;
 mod deliver;
+#[cfg_attr(not(feature = "browsers"), allow(dead_code, reason = "only browsers attach"))]
 mod delivery;
+mod directory;
 pub mod events;
 pub mod exchange;
 mod expiry;
@@ -22,12 +32,15 @@ pub mod finding;
 mod history;
 pub mod inspect;
 pub mod invariants;
+#[cfg_attr(not(feature = "browsers"), allow(dead_code, reason = "only browsers attach"))]
+mod link;
 mod lookback;
 mod lookup;
 pub mod reply;
 pub mod request;
 mod show;
 pub mod spaces;
+#[cfg_attr(not(feature = "browsers"), allow(dead_code, reason = "only browsers attach"))]
 mod state;
 mod subscribe;
 pub mod subscription;

@@ -8,9 +8,10 @@ use super::{
     exchange::{Exchange, State},
     lookup::Found,
     state::{Agent, Space, lock},
+    subscribe::acknowledges_itself,
     subscription::{
-        Changed, Counts, Endpoints, ResourceUrl, SubscriptionView, UserAgentChange, UserAgentSummary,
-        UserAgentView,
+        AgentKind, Changed, Counts, Endpoints, ResourceUrl, SubscriptionView, UserAgentChange,
+        UserAgentSummary, UserAgentView,
     },
 };
 use crate::{
@@ -21,11 +22,8 @@ use crate::{
     store::{Change, Store, SubscriptionRecord},
 };
 
-/// The only kind of user agent so far.
-const SIMULATED: &str = "simulated";
-
 impl PushService {
-    /// All user agents, in order of creation.
+    /// All user agents, by id: simulated ones in order of creation.
     ///
     /// # Errors
     /// [`ServiceError::Limit`] when the space would be one too many.
@@ -33,6 +31,8 @@ impl PushService {
         let space = self.space(space)?;
         self.settle(&space).await;
         let mut agents: Vec<_> = lock(&space.directory).agents.values().cloned().collect();
+        // A Firefox that has taken another uaid is listed under that one.
+        agents.retain(|agent| !lock(&agent.state).retired);
         agents.sort_unstable_by_key(|agent| agent.key);
         Ok(agents.iter().map(|agent| self.agent_view(&space, agent)).collect())
     }
@@ -70,12 +70,19 @@ impl PushService {
                     fix: "give printable characters".into(),
                 });
             }
+            let mut directory = lock(&space.directory);
+            directory.give_back(&agent);
             lock(&agent.state).label = label;
+            if agent.kind.is_browser() && directory.agents.contains_key(&agent.key.agent) {
+                directory.keep(&agent);
+            }
+        }
+        if change.ack.is_some() && agent.kind.is_browser() {
+            return Err(acknowledges_itself("/ack", &lock(&agent.state).label));
         }
         let owned: Vec<_> = {
             let directory = lock(&space.directory);
-            let all = directory.subscriptions.values().map(|listed| listed.at);
-            all.filter(|at| at.agent == agent.key.agent).collect()
+            directory.own(agent.key.agent).map(|(_, listed)| listed.at).collect()
         };
         for at in owned {
             let changes = [change.min_urgency.map(Change::MinUrgency), change.ack.map(Change::Ack)];
@@ -91,7 +98,7 @@ impl PushService {
         let delivered = match change.online {
             Some(true) => turn.go_online().await?,
             Some(false) => {
-                turn.go_offline(change.hard);
+                turn.go_offline(change.hard).await;
                 Vec::new()
             }
             None => turn.flush().await?,
@@ -147,31 +154,41 @@ impl PushService {
     pub(super) fn agent_view(&self, space: &Space, agent: &Agent) -> UserAgentView {
         let subscriptions = {
             let directory = lock(&space.directory);
-            let all = directory.subscriptions.iter();
-            let own = all.filter(|(_, listed)| listed.at.agent == agent.key.agent);
-            own.map(|(id, listed)| (*id, listed.label.clone())).collect()
+            directory.own(agent.key.agent).map(|(id, listed)| (id, listed.label.clone())).collect()
         };
         let state = lock(&agent.state);
         UserAgentView {
             id: agent.key.agent,
-            kind: SIMULATED,
+            kind: agent.kind,
+            version: state.version.clone(),
             label: state.label.clone(),
             space: space.name.clone(),
             online: state.online,
             hard: state.hard,
+            connected: if agent.kind.is_browser() { state.link.is_some() } else { state.online },
+            acks: state.acks.clone(),
             subscriptions,
         }
     }
 
     pub(super) fn subscription_view(&self, space: &Space, record: &SubscriptionRecord) -> SubscriptionView {
         let urls = &self.0.urls;
-        let path = format!("/p/{}", record.token);
+        let path = record.resource_path();
         let at = |origin: &push_crypto::Origin| ResourceUrl::new(origin, &path);
         let endpoint = match (record.style, &urls.https) {
             (Style::Tls, Some(https)) => at(https),
             _ => at(&urls.public),
         };
-        let online = space.agent(record.at.agent).is_some_and(|agent| agent.online());
+        let agent = space.agent(record.at.agent);
+        let user_agent = UserAgentSummary {
+            id: record.at.agent,
+            kind: record.kind(),
+            online: agent.as_ref().is_some_and(|agent| agent.online()),
+            connected: agent.as_ref().is_some_and(|agent| match agent.kind {
+                AgentKind::Simulated => agent.online(),
+                AgentKind::Firefox | AgentKind::Chromium => agent.is_linked(),
+            }),
+        };
         let counters = lock(&space.history).counters_of(record.at.subscription);
         SubscriptionView {
             id: record.at.subscription,
@@ -179,14 +196,14 @@ impl PushService {
             space: space.name.clone(),
             profile: record.profile,
             gone: record.gone,
-            user_agent: UserAgentSummary { id: record.at.agent, kind: SIMULATED, online },
+            user_agent,
             application_server_key: record.application_server_key,
             codings: record.codings.clone(),
             endpoint,
             endpoints: Endpoints { http: urls.http.as_ref().map(at), https: urls.https.as_ref().map(at) },
             expiration_time: record.expires_at,
-            keys: record.keys.subscription_keys(),
-            private_key: record.keys.private().clone(),
+            keys: record.sender_keys(),
+            private_key: record.keys().map(|keys| keys.private().clone()),
             min_urgency: record.min_urgency,
             ack: record.ack,
             counts: counts(&counters),

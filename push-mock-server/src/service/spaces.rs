@@ -7,7 +7,9 @@ use push_crypto::{Origin, PublicKey, Timestamp};
 use super::{
     PushService,
     counters::Counters,
+    directory::Directory,
     events::{About, EventKind},
+    link::Closing,
     state::{Space, Spaces, lock},
 };
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
     limits::LimitRow,
     profile::Profile,
     space::{SpaceId, SpaceName},
-    store::{Owner, Store},
+    store::{Owner, Page, Store, SubscriptionRecord},
 };
 
 /// A space to be made.
@@ -44,6 +46,15 @@ pub struct SpaceView {
     pub subscriptions: usize,
     /// Messages since the last reset.
     pub counters: Counters,
+}
+
+/// Whether subscriptions of connected browsers outlive a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Browsers {
+    /// They stay, without their messages.
+    Stay,
+    /// They go with the rest.
+    Go,
 }
 
 /// What is reset.
@@ -127,7 +138,7 @@ impl PushService {
             space: name.to_string(),
             alike: Vec::new(),
         })?;
-        self.empty(&space).await?;
+        self.empty(&space, Browsers::Go).await?;
         {
             let mut spaces = self.0.spaces.write().unwrap_or_else(PoisonError::into_inner);
             spaces.by_name.remove(name);
@@ -137,24 +148,25 @@ impl PushService {
         Ok(())
     }
 
-    /// Removes all messages and simulated subscriptions and sets the clock to real; idempotent.
+    /// Removes all messages, controls, simulated subscriptions and those of browsers that are not connected, and sets
+    /// the clock to real; idempotent.
     ///
     /// # Errors
     /// [`ServiceError::Store`].
-    pub async fn reset(&self, scope: &Scope) -> Result<(), ServiceError> {
+    pub async fn reset(&self, scope: &Scope, browsers: Browsers) -> Result<(), ServiceError> {
         let spaces = match scope {
             Scope::All => self.all_spaces(),
             Scope::Space(name) => vec![self.space(name)?],
         };
         for space in spaces {
-            self.empty(&space).await?;
+            self.empty(&space, browsers).await?;
             self.0.publish(&space, EventKind::SpaceReset, About::Space);
         }
         Ok(())
     }
 
     /// Nobody is in the middle of anything while a space is emptied.
-    async fn empty(&self, space: &Arc<Space>) -> Result<(), ServiceError> {
+    async fn empty(&self, space: &Arc<Space>, browsers: Browsers) -> Result<(), ServiceError> {
         let _walking = space.walking.lock().await;
         let _shaping = space.shaping.lock().await;
         let (agents, subscriptions) = {
@@ -166,9 +178,29 @@ impl PushService {
         for agent in &agents {
             turns.push(self.turn(space, agent).await);
         }
+        let page = Page { after: None, at_most: usize::MAX };
+        let records = self.0.store.list(space.now(), space.id, page).await?;
         self.0.store.drop_all(space.now(), Owner::Space(space.id)).await?;
         self.0.subscriptions.fetch_sub(subscriptions, Ordering::Relaxed);
-        space.empty(Clock::new(ClockStart::Real, wall()), &self.0.config.limits);
+        let mut stay = Directory::default();
+        for turn in &turns {
+            let agent = &turn.agent;
+            if browsers == Browsers::Stay && agent.is_linked() {
+                lock(&agent.state).forget_messages();
+                stay.keep(agent);
+            } else {
+                turn.cut(Closing::Fin, "was removed").await;
+            }
+        }
+        for record in &records {
+            if record.gone.is_some() || !stay.agents.contains_key(&record.at.agent) {
+                continue;
+            }
+            self.0.store.register(space.now(), SubscriptionRecord::clone(record)).await?;
+            self.0.subscriptions.fetch_add(1, Ordering::Relaxed);
+            stay.list(record);
+        }
+        space.empty(Clock::new(ClockStart::Real, wall()), &self.0.config.limits, stay);
         self.0.nudge.notify_one();
         Ok(())
     }
@@ -180,6 +212,18 @@ impl PushService {
         }
         let profile = Profile::default();
         self.space_or(&NewSpace { name: name.clone(), clock: None, profile }).map(|(space, _)| space)
+    }
+
+    /// The space of that name, if it is there.
+    #[cfg(feature = "browsers")]
+    pub(super) fn known_space(&self, name: &SpaceName) -> Option<Arc<Space>> {
+        self.read_spaces().by_name.get(name).cloned()
+    }
+
+    /// True when it is there; the default space always is.
+    #[cfg(feature = "browsers")]
+    pub(crate) fn has_space(&self, name: &SpaceName) -> bool {
+        *name == SpaceName::default() || self.read_spaces().by_name.contains_key(name)
     }
 
     pub(super) fn space_by_id(&self, id: SpaceId) -> Option<Arc<Space>> {

@@ -11,25 +11,29 @@ use std::{
     },
 };
 
-use push_crypto::{Origin, PrivateKey, PublicKey, Timestamp, Topic, UserAgentKeys};
+use push_crypto::{Origin, PrivateKey, PublicKey, Timestamp};
 use tokio::sync::Notify;
 
 use super::{
     admission::Admission,
+    controls::Controls,
+    directory::Directory,
     events::{About, EventKind, Events},
     history::{History, Keep},
     inspect::Settings,
+    link::Link,
     lookback::Lookback,
     spaces::{NewSpace, Urls},
+    subscription::AgentKind,
 };
 use crate::{
     clock::{Clock, VapidClock},
     config::Config,
-    ids::{MessageId, Randomness, SubscriptionId, UserAgentId},
+    ids::{MessageId, Randomness, UserAgentId},
     limits::Limits,
     profile::Profile,
     space::{SpaceId, SpaceName},
-    store::{Address, AgentKey, AnyStore},
+    store::{AgentKey, AnyStore, Channel, StoredMessage},
     token::{HandedOut, Sealer},
 };
 
@@ -63,13 +67,20 @@ pub(super) struct Inner {
 pub(super) struct Origins {
     pub(super) local: Vec<Origin>,
     pub(super) tls: Vec<Origin>,
+    /// Chromium puts Google's origin in front of what it is given.
+    pub(super) chromium: Vec<Origin>,
 }
+
+/// Where Chromium's push resources seem to be: its stable channel, and every other build.
+const CHROMIUM_ORIGINS: [&str; 2] = ["https://fcm.googleapis.com", "https://jmt17.google.com"];
 
 impl Origins {
     pub(super) fn new(urls: &Urls) -> Self {
         let local = vec![urls.public.clone()];
-        let tls = urls.https.iter().chain(&local).cloned().collect();
-        Self { local, tls }
+        let tls: Vec<_> = urls.https.iter().chain(&local).cloned().collect();
+        let google = CHROMIUM_ORIGINS.iter().filter_map(|origin| origin.parse().ok());
+        let chromium = tls.iter().cloned().chain(google).collect();
+        Self { local, tls, chromium }
     }
 }
 
@@ -96,6 +107,8 @@ pub(super) struct Space {
     pub(super) history: Mutex<History>,
     pub(super) lookback: Mutex<Lookback>,
     pub(super) admission: Mutex<Admission>,
+    /// What tests have told connections of browsers to do.
+    pub(super) controls: Mutex<Controls>,
     /// No deadline of the store lies before this time; in milliseconds since 1970.
     next_due: AtomicU64,
 }
@@ -114,6 +127,7 @@ impl Space {
             history: Mutex::new(new_history(limits)),
             lookback: Mutex::new(Lookback::new(limits.vapid_cache)),
             admission: Mutex::default(),
+            controls: Mutex::default(),
             next_due: AtomicU64::new(u64::MAX),
         }
     }
@@ -139,12 +153,13 @@ impl Space {
     }
 
     /// Forgets everything but the subscriptions' store records, and starts another clock.
-    pub(super) fn empty(&self, clock: Clock, limits: &Limits) {
+    pub(super) fn empty(&self, clock: Clock, limits: &Limits, stay: Directory) {
         *self.clock.write().unwrap_or_else(PoisonError::into_inner) = (clock, VapidClock::Wall);
         *lock(&self.history) = new_history(limits);
         *lock(&self.lookback) = Lookback::new(limits.vapid_cache);
         *lock(&self.admission) = Admission::default();
-        *lock(&self.directory) = Directory::default();
+        *lock(&self.controls) = Controls::default();
+        *lock(&self.directory) = stay;
         self.next_due.store(u64::MAX, Ordering::SeqCst);
     }
 
@@ -178,29 +193,11 @@ fn new_history(limits: &Limits) -> History {
     History::new(Keep { exchanges: limits.exchanges, age: limits.exchange_age })
 }
 
-/// Names of a space.
-#[derive(Debug, Default)]
-pub(super) struct Directory {
-    pub(super) agents: HashMap<UserAgentId, Arc<Agent>>,
-    /// In order of creation.
-    pub(super) subscriptions: BTreeMap<SubscriptionId, Listed>,
-    pub(super) labels: HashMap<String, SubscriptionId>,
-    /// Number of the last subscription without a name of its own.
-    pub(super) unnamed: u64,
-}
-
-/// What is looked up of a subscription without asking the store.
-#[derive(Clone, Debug)]
-pub(super) struct Listed {
-    pub(super) at: Address,
-    pub(super) label: String,
-    pub(super) keys: UserAgentKeys,
-}
-
-/// A simulated user agent: data, no task.
+/// A user agent. A simulated one is data, without a task; a browser has a connection while it is attached.
 #[derive(Debug)]
 pub(super) struct Agent {
     pub(super) key: AgentKey,
+    pub(super) kind: AgentKind,
     /// Who holds it may change the agent and its messages.
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
     pub(super) state: Mutex<AgentState>,
@@ -214,6 +211,31 @@ pub(super) struct AgentState {
     pub(super) window: Window,
     /// Messages wait because the window was full, so later ones must wait behind them.
     pub(super) blocked: bool,
+    /// The connection of a browser.
+    pub(super) link: Option<Link>,
+    /// Connections there have been; each is newer than those before.
+    pub(super) epoch: u64,
+    /// It has been told to take a new name, so its old one is not known any more.
+    pub(super) retired: bool,
+    pub(super) version: Option<String>,
+    /// Chromium's security token.
+    pub(super) secret: Option<u64>,
+    pub(super) acks: BTreeMap<&'static str, u64>,
+}
+
+impl AgentState {
+    /// The space was emptied, and it stays.
+    pub(super) fn forget_messages(&mut self) {
+        self.window = Window::default();
+        self.blocked = false;
+        self.acks.clear();
+        (self.online, self.hard) = (true, false);
+    }
+
+    /// Whether messages can be handed over.
+    pub(super) fn connected(&self, kind: AgentKind) -> bool {
+        !kind.is_browser() || self.link.as_ref().is_some_and(|link| link.open)
+    }
 }
 
 /// What was handed over and not acknowledged, by sequence number.
@@ -222,38 +244,85 @@ pub(super) struct Window {
     pub(super) held: BTreeMap<u64, Held>,
 }
 
-/// A message in the window.
+/// A message in the window, or about to be in it.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
-    pub(super) id: MessageId,
-    pub(super) subscription: SubscriptionId,
-    pub(super) octets: usize,
-    pub(super) topic: Option<Topic>,
+    pub(super) message: Arc<StoredMessage>,
+    /// It could not be handed over yet, but may be in a moment: TTL 0, and a connection is expected.
+    pub(super) waiting: bool,
+    /// A browser's name for its subscription, until it is written.
+    pub(super) unwritten: Option<Arc<Channel>>,
+    /// Wall time at which it was handed over.
+    pub(super) since: Timestamp,
+}
+
+impl Held {
+    pub(super) fn octets(&self) -> usize {
+        self.message.body.len()
+    }
+
     /// TTL 0: the store does not know it.
-    pub(super) transient: bool,
+    pub(super) fn transient(&self) -> bool {
+        self.message.ttl.is_zero()
+    }
 }
 
 impl Window {
     /// Whether a message of that size fits.
     pub(super) fn has_room(&self, octets: usize, limits: &Limits) -> bool {
-        let held: usize = self.held.values().map(|held| held.octets).sum();
+        let held: usize = self.held.values().map(|held| held.octets()).sum();
         self.held.len() < limits.window_messages && held.saturating_add(octets) <= limits.window_octets
     }
 
+    /// The next one to be written, which counts as written.
+    #[cfg(feature = "browsers")]
+    pub(super) fn take_unwritten(&mut self) -> Option<(Arc<Channel>, Arc<StoredMessage>)> {
+        let mut handed = self.held.values_mut().filter(|held| !held.waiting);
+        handed.find_map(|held| Some((held.unwritten.take()?, Arc::clone(&held.message))))
+    }
+
     pub(super) fn remove(&mut self, id: MessageId) -> Option<Held> {
-        let seq = self.held.iter().find(|(_, held)| held.id == id).map(|(seq, _)| *seq)?;
+        let seq = self.seq_of(id)?;
         self.held.remove(&seq)
+    }
+
+    pub(super) fn seq_of(&self, id: MessageId) -> Option<u64> {
+        self.held.iter().find(|(_, held)| held.message.id == id).map(|(seq, _)| *seq)
     }
 }
 
 impl Agent {
-    pub(super) fn new(key: AgentKey, label: String, online: bool) -> Self {
-        let state = AgentState { label, online, hard: false, window: Window::default(), blocked: false };
-        Self { key, turn: Arc::default(), state: Mutex::new(state) }
+    pub(super) fn new(key: AgentKey, kind: AgentKind, label: String, online: bool) -> Self {
+        let state = AgentState {
+            label,
+            online,
+            hard: false,
+            window: Window::default(),
+            blocked: false,
+            link: None,
+            epoch: 0,
+            retired: false,
+            version: None,
+            secret: None,
+            acks: BTreeMap::new(),
+        };
+        Self { key, kind, turn: Arc::default(), state: Mutex::new(state) }
     }
 
+    /// Whether it is switched on.
     pub(super) fn online(&self) -> bool {
         lock(&self.state).online
+    }
+
+    /// Whether messages reach it now.
+    pub(super) fn reachable(&self) -> bool {
+        let state = lock(&self.state);
+        state.online && state.connected(self.kind)
+    }
+
+    /// Whether it has a connection, open or not.
+    pub(super) fn is_linked(&self) -> bool {
+        lock(&self.state).link.is_some()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Subscriptions of simulated user agents: made, changed, ended, rotated, removed.
+//! Subscriptions: those of simulated user agents are made here; all are changed, ended, rotated and removed here.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -11,23 +11,27 @@ use super::{
     events::{About, EventKind},
     exchange::State,
     inspect::Gone,
-    state::{Agent, Listed, Space, lock},
-    subscription::{Changed, KeyChoice, NewSubscription, Rotated, SubscriptionChange, SubscriptionView},
+    state::{Agent, Space, lock},
+    subscription::{
+        AckMode, AgentKind, Changed, KeyChoice, NewSubscription, Rotated, SubscriptionChange,
+        SubscriptionView,
+    },
 };
 use crate::{
     clock::wall,
     config::Style,
     error::ServiceError,
     ids::{Purpose, SubscriptionId, UserAgentId},
+    profile::Profile,
     space::SpaceName,
     store::{
-        Address, AgentKey, Change, Owner, Page, Registered, Store, StoreError, StoredMessage,
+        Address, AgentKey, Change, Owner, Page, Receiver, Registered, Store, StoreError, StoredMessage,
         SubscriptionRecord,
     },
 };
 
 /// Most characters of a label (our choice).
-const LONGEST_LABEL: usize = 100;
+pub(super) const LONGEST_LABEL: usize = 100;
 /// Keys that are remembered of one subscription that is rotated again and again (our choice).
 const STALE_KEYS: usize = 4;
 
@@ -47,18 +51,20 @@ impl PushService {
         let label = self.free_label(&space, new.label.as_deref())?;
         check_options(&new, space.now())?;
         let shared = match &new.user_agent {
-            Some(named) => Some(self.find_agent(&space, named)?),
+            Some(named) => Some(self.find_simulated(&space, named)?),
             None => None,
         };
         let agent = match &shared {
             Some(agent) => Arc::clone(agent),
             None => {
                 let key = AgentKey { space: space.id, agent: UserAgentId(space.random.id(wall())?) };
-                Arc::new(Agent::new(key, label.clone(), new.online.unwrap_or(true)))
+                Arc::new(Agent::new(key, AgentKind::Simulated, label.clone(), new.online.unwrap_or(true)))
             }
         };
         let wanted = Wanted {
+            id: SubscriptionId(space.random.id(wall())?),
             label,
+            receiver: Receiver::Simulated { keys: self.new_keys(&space)?, stale: Vec::new() },
             profile: new.profile.unwrap_or(space.profile()),
             application_server_key: match new.application_server_key {
                 KeyChoice::Unrestricted => None,
@@ -70,7 +76,6 @@ impl PushService {
             ack: new.ack,
             style: new.style.unwrap_or(self.0.config.style),
             expires_at: new.expiration_time,
-            stale_keys: Vec::new(),
         };
         let record = self.register(&space, &agent, wanted).await?;
         drop(shaping);
@@ -79,7 +84,7 @@ impl PushService {
             if online {
                 turn.go_online().await?;
             } else {
-                turn.go_offline(false);
+                turn.go_offline(false).await;
             }
         }
         let view = self.subscription_view(&space, &record);
@@ -96,7 +101,8 @@ impl PushService {
         let space = self.space(space)?;
         self.settle(&space).await;
         let page = Page { after: None, at_most: usize::MAX };
-        let records = self.0.store.list(space.now(), space.id, page).await?;
+        let mut records = self.0.store.list(space.now(), space.id, page).await?;
+        records.sort_by_key(|record| (record.created_at, record.at.subscription));
         Ok(records.iter().map(|record| self.subscription_view(&space, record)).collect())
     }
 
@@ -132,6 +138,9 @@ impl PushService {
             });
         }
         let agent = space.agent(record.at.agent).ok_or(NO_AGENT)?;
+        if change.ack.is_some() && record.kind().is_browser() {
+            return Err(acknowledges_itself("/ack", &record.label));
+        }
         let label = match &change.label {
             Some(label) if *label != record.label => Some(self.free_label(&space, Some(label))?),
             _ => None,
@@ -152,13 +161,13 @@ impl PushService {
             rename(&space, &agent, &record, label);
         }
         drop(shaping);
-        if now.ack == super::subscription::AckMode::Auto {
+        if now.ack == AckMode::Auto && !now.kind().is_browser() {
             turn.acknowledge_all(&now).await?;
         }
         let delivered = match change.online {
             Some(true) => turn.go_online().await?,
             Some(false) => {
-                turn.go_offline(change.hard);
+                turn.go_offline(change.hard).await;
                 Vec::new()
             }
             None => turn.flush().await?,
@@ -193,6 +202,9 @@ impl PushService {
 
     /// Gives a subscription a new push resource and new keys; the old one is gone.
     ///
+    /// Firefox gets a new uaid instead: all its subscriptions end, it tells their workers (`pushsubscriptionchange`),
+    /// and these subscribe again. Chromium cannot be told.
+    ///
     /// # Errors
     /// [`ServiceError::NotFound`], [`ServiceError::GoneState`].
     pub async fn rotate(&self, space: &SpaceName, id: &str) -> Result<Rotated, ServiceError> {
@@ -207,10 +219,16 @@ impl PushService {
             });
         }
         let agent = space.agent(old.at.agent).ok_or(NO_AGENT)?;
-        let mut stale_keys = vec![old.keys.clone()];
-        stale_keys.extend(old.stale_keys.iter().take(STALE_KEYS - 1).cloned());
+        let Receiver::Simulated { keys, stale } = &old.receiver else {
+            drop(shaping);
+            return self.rotate_browser(&space, &agent, &old).await;
+        };
+        let mut stale_keys = vec![keys.clone()];
+        stale_keys.extend(stale.iter().take(STALE_KEYS - 1).cloned());
         let wanted = Wanted {
+            id: SubscriptionId(space.random.id(wall())?),
             label: old.label.clone(),
+            receiver: Receiver::Simulated { keys: self.new_keys(&space)?, stale: stale_keys },
             profile: old.profile,
             application_server_key: old.application_server_key,
             codings: old.codings.clone(),
@@ -218,7 +236,6 @@ impl PushService {
             ack: old.ack,
             style: old.style,
             expires_at: old.expires_at,
-            stale_keys,
         };
         let new = self.register(&space, &agent, wanted).await?;
         drop(shaping);
@@ -227,7 +244,7 @@ impl PushService {
         let view = self.subscription_view(&space, &new);
         let about = About::Subscription(Box::new(view.clone()));
         self.0.publish(&space, EventKind::SubscriptionCreated, about);
-        Ok(Rotated { old: self.subscription_view(&space, &old), new: view })
+        Ok(Rotated { old: self.subscription_view(&space, &old), new: Some(view) })
     }
 
     /// Removes a subscription; its push resource is answered as an unknown one.
@@ -254,25 +271,16 @@ impl PushService {
     }
 
     /// Takes a subscription out of every table of the space; true when its user agent went with it.
-    fn forget_subscription(&self, space: &Space, record: &SubscriptionRecord) -> bool {
+    pub(super) fn forget_subscription(&self, space: &Space, record: &SubscriptionRecord) -> bool {
         let of = record.at.subscription;
         lock(&space.lookback).forget(of);
         lock(&space.admission).forget(of);
         lock(&space.history).forget_counters_of(of);
         self.0.subscriptions.fetch_sub(1, Ordering::Relaxed);
-        let mut directory = lock(&space.directory);
-        directory.subscriptions.remove(&of);
-        if directory.labels.get(&record.label) == Some(&of) {
-            directory.labels.remove(&record.label);
-        }
-        let last = !directory.subscriptions.values().any(|listed| listed.at.agent == record.at.agent);
-        if last {
-            directory.agents.remove(&record.at.agent);
-        }
-        last
+        lock(&space.directory).unlist(record)
     }
 
-    async fn end(
+    pub(super) async fn end(
         &self,
         space: &Arc<Space>,
         record: &Arc<SubscriptionRecord>,
@@ -300,15 +308,16 @@ impl PushService {
             let why = format!("the subscription of {} is gone", record.label);
             let enter = Enter::new(State::Dropped, space.now()).because("subscription-gone", why);
             self.lost(space, &agent, dropped, &enter);
-            let of_it = |held: &super::state::Held| held.subscription == record.at.subscription;
+            let of_it = |held: &super::state::Held| held.message.subscription == record.at.subscription;
             self.lost_transient(space, &agent, of_it, &enter);
         }
+        lock(&space.directory).retire(record);
         let view = self.subscription_view(space, record);
         self.0.publish(space, kind, About::Subscription(Box::new(view)));
     }
 
-    /// Makes keys and a token, and registers the subscription under its label.
-    async fn register(
+    /// Makes a token, and registers the subscription under its label.
+    pub(super) async fn register(
         &self,
         space: &Arc<Space>,
         agent: &Arc<Agent>,
@@ -334,10 +343,8 @@ impl PushService {
         wanted: Wanted,
     ) -> Result<Arc<SubscriptionRecord>, ServiceError> {
         let inner = &*self.0;
-        let created_at = wall();
-        let subscription = SubscriptionId(space.random.id(created_at)?);
+        let subscription = wanted.id;
         let at = Address { space: space.id, agent: agent.key.agent, subscription };
-        let keys = self.new_keys(space)?;
         let key_digest = wanted.application_server_key.as_ref().map(digest);
         let token = inner.sealer.seal_push(&space.random, &at, key_digest.as_ref())?;
         lock(&inner.handed_out).remember(&token);
@@ -347,14 +354,13 @@ impl PushService {
             profile: wanted.profile,
             application_server_key: wanted.application_server_key,
             key_digest,
-            keys: keys.clone(),
-            stale_keys: wanted.stale_keys,
+            receiver: wanted.receiver,
             codings: wanted.codings,
             min_urgency: wanted.min_urgency,
             ack: wanted.ack,
             style: wanted.style,
             token: token.into(),
-            created_at,
+            created_at: wall(),
             expires_at: wanted.expires_at,
             gone: None,
         };
@@ -370,8 +376,7 @@ impl PushService {
         }
         let mut directory = lock(&space.directory);
         directory.agents.entry(agent.key.agent).or_insert_with(|| Arc::clone(agent));
-        directory.labels.insert(wanted.label.clone(), subscription);
-        directory.subscriptions.insert(subscription, Listed { at, label: wanted.label, keys });
+        directory.list(&record);
         Ok(record)
     }
 
@@ -414,21 +419,31 @@ impl PushService {
 }
 
 /// What a subscription is to be, with every choice made.
-struct Wanted {
-    label: String,
-    profile: crate::profile::Profile,
-    application_server_key: Option<PublicKey>,
-    codings: Vec<ContentCoding>,
-    min_urgency: Urgency,
-    ack: super::subscription::AckMode,
-    style: Style,
-    expires_at: Option<Timestamp>,
-    stale_keys: Vec<UserAgentKeys>,
+pub(super) struct Wanted {
+    pub(super) id: SubscriptionId,
+    pub(super) label: String,
+    pub(super) receiver: Receiver,
+    pub(super) profile: Profile,
+    pub(super) application_server_key: Option<PublicKey>,
+    pub(super) codings: Vec<ContentCoding>,
+    pub(super) min_urgency: Urgency,
+    pub(super) ack: AckMode,
+    pub(super) style: Style,
+    pub(super) expires_at: Option<Timestamp>,
 }
 
 /// A subscription without its user agent; they are made and removed together.
 pub(super) const NO_AGENT: ServiceError =
     ServiceError::Internal { detail: "a subscription has no user agent in its space" };
+
+/// Nobody but itself decides when a browser acknowledges.
+pub(super) fn acknowledges_itself(pointer: &'static str, label: &str) -> ServiceError {
+    ServiceError::BadField {
+        pointer,
+        detail: format!("{label} is a real browser, which acknowledges by itself"),
+        fix: "leave the member out; ack is for simulated user agents".into(),
+    }
+}
 
 fn check_options(new: &NewSubscription, now: Timestamp) -> Result<(), ServiceError> {
     if new.codings.as_ref().is_some_and(Vec::is_empty) {
@@ -453,16 +468,19 @@ fn digest(key: &PublicKey) -> [u8; 32] {
 }
 
 /// A user agent that was named after its only subscription is renamed with it.
-fn rename(space: &Space, agent: &Agent, record: &SubscriptionRecord, label: String) {
+fn rename(space: &Space, agent: &Arc<Agent>, record: &SubscriptionRecord, label: String) {
     let mut directory = lock(&space.directory);
     directory.labels.remove(&record.label);
     directory.labels.insert(label.clone(), record.at.subscription);
     if let Some(listed) = directory.subscriptions.get_mut(&record.at.subscription) {
         listed.label.clone_from(&label);
     }
-    drop(directory);
-    let mut state = lock(&agent.state);
-    if state.label == record.label {
-        state.label = label;
+    if lock(&agent.state).label != record.label {
+        return;
+    }
+    directory.give_back(agent);
+    lock(&agent.state).label = label;
+    if agent.kind.is_browser() {
+        directory.keep(agent);
     }
 }

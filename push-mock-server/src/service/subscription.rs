@@ -38,6 +38,46 @@ impl AckMode {
     }
 }
 
+/// Kind of a user agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AgentKind {
+    /// Data of the service, which holds its keys.
+    Simulated,
+    /// Firefox, over autopush.
+    Firefox,
+    /// Chromium, over MCS.
+    Chromium,
+}
+
+impl AgentKind {
+    /// The name in JSON, and of a browser on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::Firefox => "firefox",
+            Self::Chromium => "chromium",
+        }
+    }
+
+    /// What its connection speaks; none without one.
+    #[must_use]
+    pub const fn connection(self) -> Option<&'static str> {
+        match self {
+            Self::Simulated => None,
+            Self::Firefox => Some("autopush"),
+            Self::Chromium => Some("mcs"),
+        }
+    }
+
+    /// Whether it is a real browser.
+    #[must_use]
+    pub const fn is_browser(self) -> bool {
+        !matches!(self, Self::Simulated)
+    }
+}
+
 /// The application server key of a new subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyChoice {
@@ -80,7 +120,8 @@ pub struct NewSubscription {
 pub struct SubscriptionChange {
     /// Connects or disconnects its user agent.
     pub online: Option<bool>,
-    /// With `online: false`: the connection itself is cut. For a simulated user agent this is only remembered.
+    /// With `online: false`: the connection itself is cut, and none is taken until it is switched on again. For a
+    /// simulated user agent this is only remembered.
     pub hard: bool,
     /// Another name.
     pub label: Option<String>,
@@ -147,10 +188,12 @@ pub struct Counts {
 pub struct UserAgentSummary {
     /// Id.
     pub id: UserAgentId,
-    /// `simulated`.
-    pub kind: &'static str,
-    /// Whether it is connected.
+    /// Kind.
+    pub kind: AgentKind,
+    /// Whether it is switched on; a simulated one is then connected.
     pub online: bool,
+    /// Whether it is connected.
+    pub connected: bool,
 }
 
 /// A subscription as it is shown.
@@ -178,10 +221,10 @@ pub struct SubscriptionView {
     pub endpoints: Endpoints,
     /// When it ends.
     pub expiration_time: Option<Timestamp>,
-    /// What the application server encrypts with.
-    pub keys: SubscriptionKeys,
-    /// The user agent's private key; shown only on request.
-    pub private_key: push_crypto::PrivateKey,
+    /// What the application server encrypts with; none for a browser's whose page has not told it.
+    pub keys: Option<SubscriptionKeys>,
+    /// The private key of a simulated user agent; shown only on request.
+    pub private_key: Option<push_crypto::PrivateKey>,
     /// Least urgency that is delivered.
     pub min_urgency: Urgency,
     /// When messages are acknowledged.
@@ -216,18 +259,25 @@ impl SubscriptionView {
     pub fn subscription_json(&self) -> String {
         match self.endpoint.expose().parse() {
             Ok(endpoint) => {
-                let keys = Some(self.keys.clone());
+                let keys = self.keys.clone();
                 Subscription { endpoint, expiration_time: self.expiration_time, keys }.to_json()
             }
             Err(_) => format!(
-                "{{\"endpoint\":\"{}\",\"expirationTime\":{},\"keys\":{{\"p256dh\":\"{}\",\"auth\":\"{}\"}}}}",
+                "{{\"endpoint\":\"{}\",\"expirationTime\":{}{}}}",
                 self.endpoint.expose(),
                 self.expiration_time.map_or("null".into(), |time| time.as_unix_millis().to_string()),
-                self.keys.p256dh.to_base64url(),
-                self.keys.auth.as_ref().map(|auth| base64url::encode(auth.expose())).unwrap_or_default(),
+                self.keys.as_ref().map(keys_json).unwrap_or_default(),
             ),
         }
     }
+}
+
+fn keys_json(keys: &SubscriptionKeys) -> String {
+    format!(
+        ",\"keys\":{{\"p256dh\":\"{}\",\"auth\":\"{}\"}}",
+        keys.p256dh.to_base64url(),
+        keys.auth.as_ref().map(|auth| base64url::encode(auth.expose())).unwrap_or_default(),
+    )
 }
 
 /// A changed subscription, and what was delivered because of it.
@@ -244,8 +294,8 @@ pub struct Changed<T> {
 pub struct Rotated {
     /// The one that is gone.
     pub old: SubscriptionView,
-    /// The one in its place.
-    pub new: SubscriptionView,
+    /// The one in its place; none for a browser's, which makes the next one itself.
+    pub new: Option<SubscriptionView>,
 }
 
 /// A user agent as it is shown.
@@ -253,16 +303,22 @@ pub struct Rotated {
 pub struct UserAgentView {
     /// Id.
     pub id: UserAgentId,
-    /// `simulated`.
-    pub kind: &'static str,
+    /// Kind.
+    pub kind: AgentKind,
+    /// Version of the browser, as it says itself.
+    pub version: Option<String>,
     /// Name.
     pub label: String,
     /// Space.
     pub space: SpaceName,
-    /// Whether it is connected.
+    /// Whether it is switched on.
     pub online: bool,
-    /// Whether it was disconnected the hard way.
+    /// Whether it was switched off the hard way.
     pub hard: bool,
+    /// Whether it is connected: a simulated one while it is switched on.
+    pub connected: bool,
+    /// How often it acknowledged with which code; Chromium has none and counts as `stream`.
+    pub acks: std::collections::BTreeMap<&'static str, u64>,
     /// Ids and labels of its subscriptions.
     pub subscriptions: Vec<(SubscriptionId, String)>,
 }

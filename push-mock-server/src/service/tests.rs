@@ -108,8 +108,8 @@ async fn nothing_secret_is_in_debug_output() {
     let view = service.subscribe(&SpaceName::default(), NewSubscription::default()).await.unwrap();
     let token = view.endpoint.expose().rsplit('/').next().unwrap();
     service.deliver(Some(PushTokenText(token)), tickle("http://localhost:8030/", "60")).await;
-    let private = push_crypto::base64url::encode(view.private_key.expose());
-    let auth = push_crypto::base64url::encode(view.keys.auth.as_ref().unwrap().expose());
+    let private = push_crypto::base64url::encode(view.private_key.as_ref().unwrap().expose());
+    let auth = push_crypto::base64url::encode(view.keys.as_ref().unwrap().auth.as_ref().unwrap().expose());
 
     let printed = format!("{view:?} {:?} {:?}", service.info(), service.vapid_keys());
 

@@ -35,13 +35,18 @@ use std::{fmt, sync::Arc};
 pub(crate) use any::AnyStore;
 use bytes::Bytes;
 pub(crate) use memory::MemoryStore;
-use push_crypto::{ContentCoding, PublicKey, Timestamp, Topic, Ttl, Urgency, UserAgentKeys};
+use push_crypto::{
+    ContentCoding, PublicKey, SubscriptionKeys, Timestamp, Topic, Ttl, Urgency, UserAgentKeys, base64url,
+};
 
 use crate::{
     config::{QueuePolicy, Style},
     ids::{MessageId, SubscriptionId, UserAgentId},
     profile::Profile,
-    service::{inspect::Gone, subscription::AckMode},
+    service::{
+        inspect::Gone,
+        subscription::{AckMode, AgentKind},
+    },
     space::SpaceId,
 };
 
@@ -82,9 +87,7 @@ pub(crate) struct SubscriptionRecord {
     pub(crate) application_server_key: Option<PublicKey>,
     /// SHA-256 of the application server key; it is in the token too.
     pub(crate) key_digest: Option<[u8; 32]>,
-    pub(crate) keys: UserAgentKeys,
-    /// Keys before it was rotated, newest first.
-    pub(crate) stale_keys: Vec<UserAgentKeys>,
+    pub(crate) receiver: Receiver,
     pub(crate) codings: Vec<ContentCoding>,
     pub(crate) min_urgency: Urgency,
     pub(crate) ack: AckMode,
@@ -99,7 +102,89 @@ pub(crate) struct SubscriptionRecord {
     pub(crate) gone: Option<Gone>,
 }
 
+/// Who opens the messages of a subscription.
+#[cfg_attr(not(feature = "browsers"), allow(dead_code, reason = "only browsers attach"))]
+#[derive(Clone)]
+pub(crate) enum Receiver {
+    /// A simulated user agent: the service holds its keys.
+    Simulated {
+        keys: UserAgentKeys,
+        /// Keys before it was rotated, newest first.
+        stale: Vec<UserAgentKeys>,
+    },
+    /// A browser: its keys never leave it.
+    Browser {
+        kind: AgentKind,
+        channel: Arc<Channel>,
+        /// What the page told of its subscription, if it did.
+        told: Option<SubscriptionKeys>,
+    },
+}
+
+/// How a browser knows a subscription, and what it wants to hear with each message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Channel {
+    /// autopush: `channelID`; Chromium: `X-subtype`.
+    pub(crate) name: String,
+    /// Chromium: `app` of the registration.
+    pub(crate) app: String,
+    /// Chromium: `sender` of the registration.
+    pub(crate) sender: String,
+}
+
 impl SubscriptionRecord {
+    /// The path of its push resource, as it is handed out.
+    pub(crate) fn resource_path(&self) -> String {
+        let (token, restricted) = (&self.token, self.application_server_key.is_some());
+        match (self.kind(), restricted) {
+            (AgentKind::Simulated, _) => format!("/p/{token}"),
+            (AgentKind::Firefox, false) => format!("/wpush/v1/gAAAAA{token}"),
+            (AgentKind::Firefox, true) => format!("/wpush/v2/gAAAAA{token}"),
+            (AgentKind::Chromium, _) => {
+                // Like the instance id in Google's; it says nothing.
+                let instance = base64url::encode(&self.at.subscription.octets());
+                format!("/fcm/send/{}:APA91b{token}", instance.get(..11).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Keys of a simulated user agent.
+    pub(crate) const fn keys(&self) -> Option<&UserAgentKeys> {
+        match &self.receiver {
+            Receiver::Simulated { keys, .. } => Some(keys),
+            Receiver::Browser { .. } => None,
+        }
+    }
+
+    pub(crate) fn stale_keys(&self) -> &[UserAgentKeys] {
+        match &self.receiver {
+            Receiver::Simulated { stale, .. } => stale,
+            Receiver::Browser { .. } => &[],
+        }
+    }
+
+    /// What a sender encrypts with, where it is known.
+    pub(crate) fn sender_keys(&self) -> Option<SubscriptionKeys> {
+        match &self.receiver {
+            Receiver::Simulated { keys, .. } => Some(keys.subscription_keys()),
+            Receiver::Browser { told, .. } => told.clone(),
+        }
+    }
+
+    pub(crate) const fn channel(&self) -> Option<&Arc<Channel>> {
+        match &self.receiver {
+            Receiver::Simulated { .. } => None,
+            Receiver::Browser { channel, .. } => Some(channel),
+        }
+    }
+
+    pub(crate) const fn kind(&self) -> AgentKind {
+        match &self.receiver {
+            Receiver::Simulated { .. } => AgentKind::Simulated,
+            Receiver::Browser { kind, .. } => *kind,
+        }
+    }
+
     fn shown(&self, now: Timestamp) -> bool {
         self.gone.is_some() || self.expires_at.is_none_or(|deadline| now < deadline)
     }
@@ -129,6 +214,8 @@ pub(crate) enum Change {
     Profile(Profile),
     MinUrgency(Urgency),
     Ack(AckMode),
+    /// The page of a browser's subscription told its keys.
+    Told(SubscriptionKeys),
     /// It is no longer in use; its messages are dropped in the same step.
     End(Gone),
 }
@@ -158,12 +245,23 @@ pub(crate) struct NewMessage {
     pub(crate) at: Address,
     pub(crate) id: MessageId,
     pub(crate) body: Bytes,
+    pub(crate) coded: Option<Coded>,
     pub(crate) ttl: Ttl,
     pub(crate) urgency: Urgency,
     pub(crate) topic: Option<Topic>,
     pub(crate) caps: Caps,
     /// Sequence numbers that the user agent holds already, in order; they make no room for this one.
     pub(crate) held: Vec<u64>,
+}
+
+/// What is handed on with a body so that a browser can open it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Coded {
+    pub(crate) coding: ContentCoding,
+    /// `Encryption`, several values joined by a comma.
+    pub(crate) encryption: Option<String>,
+    /// `Crypto-Key`, likewise.
+    pub(crate) crypto_key: Option<String>,
 }
 
 /// A message that was accepted.
@@ -173,6 +271,8 @@ pub(crate) struct StoredMessage {
     pub(crate) id: MessageId,
     pub(crate) subscription: SubscriptionId,
     pub(crate) body: Bytes,
+    /// None for a tickle, and for a body in no known coding.
+    pub(crate) coded: Option<Coded>,
     pub(crate) ttl: Ttl,
     /// It may be delivered before this time only.
     pub(crate) expires_at: Timestamp,

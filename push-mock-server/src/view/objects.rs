@@ -29,8 +29,9 @@ pub fn subscription_json(subscription: &SubscriptionView, view: &View<'_>) -> Va
         "userAgent",
         json!({
             "id": subscription.user_agent.id.to_string(),
-            "kind": subscription.user_agent.kind,
+            "kind": subscription.user_agent.kind.as_str(),
             "online": subscription.user_agent.online,
+            "connected": subscription.user_agent.connected,
         }),
     );
     put("applicationServerKey", json!(subscription.application_server_key.map(|key| key.to_base64url())));
@@ -57,7 +58,9 @@ pub fn subscription_json(subscription: &SubscriptionView, view: &View<'_>) -> Va
     );
     put("createdAt", json!(time(subscription.created_at)));
     if view.secrets {
-        put("privateKey", json!(push_crypto::base64url::encode(subscription.private_key.expose())));
+        let private =
+            subscription.private_key.as_ref().map(|key| push_crypto::base64url::encode(key.expose()));
+        put("privateKey", json!(private));
     }
     put("links", json!({"ui": format!("{}/ui/s/{}", view.base_url.trim_end_matches('/'), short_id(&id))}));
     Value::Object(members)
@@ -73,15 +76,15 @@ pub fn user_agent_json(user_agent: &UserAgentView) -> Value {
         .collect();
     json!({
         "id": user_agent.id.to_string(),
-        "kind": user_agent.kind,
+        "kind": user_agent.kind.as_str(),
+        "version": user_agent.version,
         "label": user_agent.label,
         "space": user_agent.space.as_str(),
         "online": user_agent.online,
-        // A simulated user agent has no connection of its own: it is connected while it is online.
-        "connected": user_agent.online,
-        "connection": null,
+        "connected": user_agent.connected,
+        "connection": user_agent.kind.connection().filter(|_| user_agent.connected),
         "subscriptions": subscriptions,
-        "acks": {},
+        "acks": user_agent.acks,
     })
 }
 

@@ -14,10 +14,12 @@ use rcgen::{
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256,
     PublicKeyData, SanType,
 };
-use rustls::pki_types::CertificateDer;
+use rustls::{pki_types::CertificateDer, server::ParsedCertificate};
 use sha2::{Digest, Sha256};
 
 pub(crate) use files::FileError;
+
+use super::vendors::{self, is_below};
 
 /// Life of the authority: a year, so that a stolen one ends by itself (our choice).
 const AUTHORITY_LIFE: Duration = days(365);
@@ -32,17 +34,6 @@ const LEAVES_KEPT: usize = 256;
 
 /// Names of every authority; a name stands for itself and everything below it.
 const LOCAL_NAMES: [&str; 2] = ["localhost", "test"];
-/// The vendors' push hosts; a name stands for itself and everything below it.
-pub(crate) const VENDOR_NAMES: [&str; 8] = [
-    "fcm.googleapis.com",
-    "jmt17.google.com",
-    "android.clients.google.com",
-    "mtalk.google.com",
-    "updates.push.services.mozilla.com",
-    "push.services.mozilla.com",
-    "push.apple.com",
-    "notify.windows.com",
-];
 
 const fn days(count: u64) -> Duration {
     Duration::from_secs(count * 86_400)
@@ -122,34 +113,32 @@ impl Authority {
         Self::new(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?, names, now)
     }
 
-    /// The authority kept in `directory`, or a new one put there: when there is none, when it was made for other
-    /// names, or when it ends before a leaf made now.
+    /// The authority kept in `directory`, or a new one put there: when there is none, when its parts do not belong
+    /// together, when it was made for other names, or when it ends before a leaf made now.
     pub(crate) fn kept_in(
         directory: &Path,
         names: &[String],
         now: Timestamp,
     ) -> Result<Self, AuthorityError> {
         let names = sorted(names);
+        // Two services may start at once; the second one takes what the first one makes.
+        let _lock = files::lock(directory)?;
         if let Some(kept) = files::read(directory)?
             && kept.names == names
             && kept.ends > now.after(LEAF_LIFE)
+            && let Some(authority) = Self::from_kept(kept)
         {
-            let key = KeyPair::from_pem(&kept.key_pem)?;
-            return Self::from_parts(key, &kept.certificate_pem, names, kept.ends).map_err(
-                |error| match error {
-                    AuthorityError::File(error) => error.in_directory(directory).into(),
-                    other => other,
-                },
-            );
+            return Ok(authority);
         }
         let authority = Self::in_memory(&names, now)?;
-        files::write(
-            directory,
-            &authority.pem,
-            &authority.issuer.key().serialize_pem(),
-            &names,
-            authority.ends,
-        )?;
+        let kept = files::Kept {
+            certificate_pem: authority.pem.clone(),
+            key_pem: authority.issuer.key().serialize_pem(),
+            leaf_key_pem: authority.leaf_key.serialize_pem(),
+            names,
+            ends: authority.ends,
+        };
+        files::write(directory, &kept)?;
         tracing::info!("a new local certificate authority was made");
         Ok(authority)
     }
@@ -170,21 +159,23 @@ impl Authority {
         })
     }
 
-    fn from_parts(
-        key: KeyPair,
-        pem: &str,
-        names: Vec<String>,
-        ends: Timestamp,
-    ) -> Result<Self, AuthorityError> {
+    /// None when the parts are no certificate and keys, or do not belong together.
+    fn from_kept(kept: files::Kept) -> Option<Self> {
         use rustls::pki_types::pem::PemObject as _;
-        CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| FileError::not_pem(files::CERTIFICATE))?;
-        let params = authority_params(&key, &names);
-        Ok(Self {
-            pem: pem.to_owned(),
+        let certificate = CertificateDer::from_pem_slice(kept.certificate_pem.as_bytes()).ok()?;
+        let key = KeyPair::from_pem(&kept.key_pem).ok()?;
+        let certified = ParsedCertificate::try_from(&certificate).ok()?.subject_public_key_info();
+        if certified.as_ref() != key.subject_public_key_info() || kept.certificate_pem.contains("PRIVATE KEY")
+        {
+            return None;
+        }
+        let params = authority_params(&key, &kept.names);
+        Some(Self {
+            pem: kept.certificate_pem,
             issuer: Issuer::new(params, key),
-            ends,
-            names,
-            leaf_key: KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?,
+            ends: kept.ends,
+            names: kept.names,
+            leaf_key: KeyPair::from_pem(&kept.leaf_key_pem).ok()?,
             leaves: Mutex::default(),
         })
     }
@@ -206,8 +197,8 @@ impl Authority {
 
     /// True when the authority may speak for `name`.
     pub(crate) fn speaks_for(&self, name: &str) -> bool {
-        let own = self.names.iter().map(String::as_str);
-        LOCAL_NAMES.into_iter().chain(VENDOR_NAMES).chain(own).any(|permitted| is_below(name, permitted))
+        LOCAL_NAMES.into_iter().chain(vendors::names()).any(|permitted| is_below(name, permitted))
+            || self.names.iter().any(|permitted| is_below(name, permitted))
     }
 
     /// The leaf for a server name of a handshake: one of its own for each name the authority may speak for, else
@@ -266,7 +257,7 @@ fn authority_params(key: &KeyPair, names: &[String]) -> CertificateParams {
 
 fn permitted(names: &[String]) -> Vec<GeneralSubtree> {
     let fixed =
-        LOCAL_NAMES.into_iter().chain(VENDOR_NAMES).map(|name| GeneralSubtree::DnsName(name.to_owned()));
+        LOCAL_NAMES.into_iter().chain(vendors::names()).map(|name| GeneralSubtree::DnsName(name.to_owned()));
     let loopback = [
         GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix([127, 0, 0, 0], 8)),
         GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]), 128)),
@@ -292,11 +283,6 @@ fn sorted(names: &[String]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-fn is_below(name: &str, permitted: &str) -> bool {
-    name.strip_suffix(permitted)
-        .is_some_and(|rest| rest.is_empty() || (rest.len() > 1 && rest.ends_with('.')))
 }
 
 /// Sets the validity in whole days: `rcgen` takes dates, and a day more or less does not matter here.

@@ -2,33 +2,42 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts, uri::Authority};
 use push_crypto::Origin;
 use sha2::{Digest, Sha256};
 
 use super::{
     listener::Peer,
     problem::Problem,
-    push::{authority, received_origin},
+    push::{authority, authority_of, received_origin},
+    vendors,
 };
 use crate::config::Config;
 
-/// What is checked on every route of the API and on `/metrics`.
+/// What is checked on every route of the API, on `/metrics` and, but for the token, below `/try`.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     hosts: Arc<[String]>,
     origins: Arc<[String]>,
+    /// Hosts that are intercepted and not our own, besides the vendors'.
+    intercepted: Arc<[String]>,
     public: Origin,
     token: Option<[u8; 32]>,
 }
 
 impl Guard {
     pub(crate) fn new(config: &Config, public: &Origin) -> Self {
-        let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let lower = |names: &[String]| -> Vec<String> {
+            names.iter().map(|name| name.to_ascii_lowercase()).collect()
+        };
         let origins =
             config.allow_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase());
+        let hosts = lower(&config.allow_hosts);
+        let mut intercepted = lower(config.further_hosts());
+        intercepted.retain(|host| !hosts.contains(host) && host != public.host());
         Self {
-            hosts: lower(&config.allow_hosts),
+            hosts: hosts.into(),
+            intercepted: intercepted.into(),
             origins: origins.collect(),
             public: public.clone(),
             token: config.token.as_ref().map(|token| Sha256::digest(token.expose()).into()),
@@ -49,12 +58,78 @@ impl Guard {
         check_content_type(parts)
     }
 
-    fn check_host(&self, parts: &Parts, peer: Peer) -> Result<(), Problem> {
-        let known = received_origin(parts, peer).is_some_and(|origin| {
-            let host = origin.host();
-            origin.is_loopback() || host == self.public.host() || self.hosts.iter().any(|known| known == host)
-        });
-        if known {
+    /// Refuses the API and the pages under the name of a vendor, and inside of a `CONNECT` whatever the name (T54).
+    pub(crate) fn check_not_vendors(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+        peer: Peer,
+    ) -> Result<(), Problem> {
+        let host = authority_of(uri, headers).and_then(|text| text.parse::<Authority>().ok());
+        let host = host.as_ref().map_or("", Authority::host);
+        let is_theirs = vendors::is_vendors(host)
+            || self.intercepted.iter().any(|known| known.eq_ignore_ascii_case(host));
+        if !is_theirs && !peer.intercepted {
+            return Ok(());
+        }
+        let host: String = host.chars().take(100).collect();
+        Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "api/unknown-host", "Unknown host")
+            .detail(format!(
+                "Host is {}, for which only push resources are answered, and what browsers ask",
+                host.escape_debug()
+            ))
+            .fix("use localhost and no proxy for the API and the pages"))
+    }
+
+    /// The same for the page `/try`, without a token: what it may do depends on the push resource that it names.
+    #[cfg(feature = "browsers")]
+    pub(crate) fn check_page_call(&self, parts: &Parts, peer: Peer) -> Result<(), Problem> {
+        self.check_host(parts, peer)?;
+        self.check_origin(parts, peer)?;
+        check_content_type(parts)
+    }
+
+    /// Refuses pages what user agents ask for on their own, with neither an `Origin` nor the metadata of a fetch: else
+    /// any page could fill the service (T37). Under the names of vendors it is asked for too, so `Host` may be one.
+    #[cfg(feature = "browsers")]
+    pub(crate) fn check_no_page(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.is_foreign(uri, headers) {
+            return Err(cross_site("a page of another site asked for what a browser asks itself".to_owned()));
+        }
+        match text_of(headers, "sec-fetch-site") {
+            Some(site @ ("cross-site" | "same-site")) => {
+                Err(cross_site(format!("a page of another site asked (Sec-Fetch-Site: {site})")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// True for an `Origin` that is not this service's. A user agent's own WebSocket names its URL, with `ws:` or
+    /// `wss:`, which is the origin of no page.
+    #[cfg(feature = "browsers")]
+    pub(crate) fn is_foreign(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let Some(origin) = text_of(headers, "origin") else { return false };
+        let Ok(named) = origin.parse::<Uri>() else { return true };
+        let (Some(scheme), Some(authority)) = (named.scheme_str(), named.authority()) else { return true };
+        let Ok(own) = format!("{}://{authority}", scheme.replacen("ws", "http", 1)).parse::<Origin>() else {
+            return true;
+        };
+        let is_asked =
+            authority_of(uri, headers).is_some_and(|asked| asked.eq_ignore_ascii_case(authority.as_str()));
+        let is_known = self.knows(&own) || vendors::is_vendors(own.host());
+        let is_own = own == self.public || self.is_allowed(origin) || (is_asked && is_known);
+        !(is_own || (scheme.starts_with("ws") && is_known))
+    }
+
+    /// True for a name of the service.
+    fn knows(&self, origin: &Origin) -> bool {
+        let host = origin.host();
+        origin.is_loopback() || host == self.public.host() || self.hosts.iter().any(|known| known == host)
+    }
+
+    /// The name of the service alone: for files that anybody may read.
+    pub(crate) fn check_host(&self, parts: &Parts, peer: Peer) -> Result<(), Problem> {
+        if received_origin(parts, peer).is_some_and(|origin| self.knows(&origin)) {
             return Ok(());
         }
         let seen = authority(parts).unwrap_or("missing");
@@ -65,7 +140,7 @@ impl Guard {
     }
 
     fn check_origin(&self, parts: &Parts, peer: Peer) -> Result<(), Problem> {
-        let value = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        let value = |name: &str| text_of(&parts.headers, name);
         if let Some(origin) = value("origin") {
             if self.is_allowed(origin) {
                 return Ok(());
@@ -134,6 +209,11 @@ impl Guard {
             answer
         })
     }
+}
+
+/// A field that cannot be shown says nothing that is known.
+fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
 fn cross_site(detail: String) -> Problem {

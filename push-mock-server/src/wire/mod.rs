@@ -3,14 +3,25 @@
 #[cfg(feature = "api")]
 mod api;
 pub(crate) mod authority;
+#[cfg(feature = "browsers")]
+pub(crate) mod autopush;
 pub(crate) mod body;
+#[cfg(feature = "browsers")]
+mod browsers;
+#[cfg(feature = "browsers")]
+pub(crate) mod gcm;
 mod guard;
+#[cfg(feature = "browsers")]
+mod intercept;
 pub(crate) mod listener;
 mod pages;
 mod paths;
 mod problem;
 mod push;
 pub(crate) mod tls;
+#[cfg(feature = "browsers")]
+mod try_page;
+mod vendors;
 
 use std::sync::Arc;
 
@@ -22,7 +33,7 @@ use crate::{limits::Limits, service::PushService};
 use authority::Authority;
 use body::Body;
 use guard::Guard;
-use listener::{DoorCounters, Peer, Respond};
+use listener::{DoorCounters, Duplex, Peer, Respond};
 use paths::Place;
 use problem::Problem;
 
@@ -32,6 +43,8 @@ pub(crate) struct Wire {
     pub(crate) limits: Limits,
     pub(crate) door: Arc<DoorCounters>,
     guard: Guard,
+    #[cfg(feature = "browsers")]
+    interception: intercept::Interception,
     #[cfg(feature = "api")]
     api: api::Api,
 }
@@ -49,11 +62,15 @@ impl Wire {
         #[cfg(not(feature = "api"))]
         let _ = (authority, stop);
         let limits = service.config().limits.clone();
+        #[cfg(feature = "browsers")]
+        let interception = intercept::Interception::new(service.config());
         Self {
             service,
             limits,
             door,
             guard,
+            #[cfg(feature = "browsers")]
+            interception,
             #[cfg(feature = "api")]
             api,
         }
@@ -63,23 +80,54 @@ impl Wire {
 impl Respond for Wire {
     async fn respond(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         if *request.method() == Method::CONNECT {
+            #[cfg(feature = "browsers")]
+            return intercept::respond(&self.interception, request, peer).await;
+            #[cfg(not(feature = "browsers"))]
             return proxy_target(&request).into_response();
         }
         if request.headers().len() > self.limits.header_fields {
             return too_many_fields(request.headers().len(), self.limits.header_fields).into_response();
         }
+        #[cfg(feature = "browsers")]
+        if browsers::is_websocket(&request) {
+            return browsers::websocket(&self, request).await;
+        }
         let uri = request.uri().clone();
-        match Place::of(uri.path(), uri.query()) {
+        let place = Place::of(uri.path(), uri.query());
+        if !place.is_vendors()
+            && let Err(problem) = self.guard.check_not_vendors(&uri, request.headers(), peer)
+        {
+            return problem.into_response();
+        }
+        match place {
             Place::Push(path) => push::push_resource(self, &path, request, peer).await,
             Place::Message(token) => push::message_resource(&self, token, &request).await,
             #[cfg(feature = "api")]
             Place::Api => api::respond(self, request, peer).await,
+            #[cfg(feature = "browsers")]
+            Place::CheckIn { space } => browsers::check_in(&self, space, request).await,
+            #[cfg(feature = "browsers")]
+            Place::Register3 { space } => browsers::register3(&self, space, request).await,
+            #[cfg(feature = "browsers")]
+            Place::Try(below) => try_page::respond(&self, below, request, peer).await,
             place => pages::respond(&self, &place, request, peer).await,
         }
+    }
+
+    #[cfg(feature = "browsers")]
+    async fn converse(self: Arc<Self>, stream: Box<dyn Duplex>, _: Peer, stop: watch::Receiver<bool>) {
+        browsers::mcs(self, stream, stop).await;
+    }
+
+    /// Nobody here speaks anything but HTTP.
+    #[cfg(not(feature = "browsers"))]
+    async fn converse(self: Arc<Self>, _: Box<dyn Duplex>, peer: Peer, _: watch::Receiver<bool>) {
+        tracing::debug!(peer = %peer.address, "connection closed: it speaks no HTTP");
     }
 }
 
 /// No proxy: every target is refused (T47).
+#[cfg(not(feature = "browsers"))]
 fn proxy_target(request: &Request<Incoming>) -> Problem {
     let target = request.uri().authority().map_or("?", |authority| authority.as_str());
     Problem::new(StatusCode::FORBIDDEN, "api/proxy-target", "No proxy for this target")

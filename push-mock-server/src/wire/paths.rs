@@ -17,6 +17,11 @@ const GOOGLE_MARK: &str = ":APA91b";
 pub(crate) enum Place<'a> {
     /// `/api/…`
     Api,
+    /// `/ua/chromium/{space}/checkin`, and `/checkin` as the vendor has it.
+    CheckIn {
+        /// As received; none: the default space.
+        space: Option<&'a str>,
+    },
     /// `/help/{code}`, also without a code.
     Help(&'a str),
     /// `/livez`
@@ -29,8 +34,15 @@ pub(crate) enum Place<'a> {
     Push(PushPath<'a>),
     /// `/readyz`
     Ready,
+    /// `/ua/chromium/{space}/register3`, and `/c2dm/register3` as the vendor has it.
+    Register3 {
+        /// As received; none: the default space.
+        space: Option<&'a str>,
+    },
     /// `/`
     Root,
+    /// `/try` and what is below it, without the slash: the page that subscribes a browser.
+    Try(&'a str),
     /// Nothing.
     Unknown,
 }
@@ -52,6 +64,9 @@ impl<'a> Place<'a> {
             "/livez" => return Self::Live,
             "/readyz" => return Self::Ready,
             "/metrics" => return Self::Metrics,
+            "/checkin" => return Self::CheckIn { space: None },
+            "/c2dm/register3" => return Self::Register3 { space: None },
+            "/try" => return Self::Try(""),
             "/api" | "/help" => return if path == "/api" { Self::Api } else { Self::Help("") },
             _ => {}
         }
@@ -64,7 +79,27 @@ impl<'a> Place<'a> {
         if let Some(token) = path.strip_prefix("/m/") {
             return Self::Message(token);
         }
+        if let Some(below) = path.strip_prefix("/try/") {
+            return Self::Try(below);
+        }
+        if let Some((space, what)) = path.strip_prefix("/ua/chromium/").and_then(|rest| rest.split_once('/'))
+        {
+            match what {
+                "checkin" => return Self::CheckIn { space: Some(space) },
+                "register3" => return Self::Register3 { space: Some(space) },
+                _ => {}
+            }
+        }
         push_path(path, query).map_or(Self::Unknown, Self::Push)
+    }
+
+    /// True for what vendors have too: push resources and messages, and what browsers ask. The API and the pages are
+    /// ours alone.
+    pub(crate) const fn is_vendors(&self) -> bool {
+        matches!(
+            self,
+            Self::CheckIn { .. } | Self::Message(_) | Self::Push(_) | Self::Register3 { .. } | Self::Unknown
+        )
     }
 }
 
@@ -201,6 +236,16 @@ mod tests {
             ("/help/vapid/aud-mismatch", Place::Help("vapid/aud-mismatch")),
             ("/help", Place::Help("")),
             ("/m/abc", Place::Message("abc")),
+            ("/try", Place::Try("")),
+            ("/try/worker.js", Place::Try("worker.js")),
+            ("/tryst", Place::Unknown),
+            ("/checkin", Place::CheckIn { space: None }),
+            ("/c2dm/register3", Place::Register3 { space: None }),
+            ("/ua/chromium/t1/checkin", Place::CheckIn { space: Some("t1") }),
+            ("/ua/chromium/t1/register3", Place::Register3 { space: Some("t1") }),
+            ("/ua/chromium/t1/other", Place::Unknown),
+            ("/ua/chromium/t1", Place::Unknown),
+            ("/ua/firefox/t1", Place::Unknown),
             ("/livez", Place::Live),
             ("/readyz", Place::Ready),
             ("/metrics", Place::Metrics),

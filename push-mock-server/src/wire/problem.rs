@@ -116,7 +116,7 @@ pub(crate) fn about(code: &str) -> Option<&'static str> {
 }
 
 /// Every code of an error answer that is no finding, with its page.
-const API_CODES: [(&str, &str); 19] = [
+const API_CODES: [(&str, &str); 21] = [
     ("api/ambiguous-id", "The last characters of an id fit several things. Use the whole id."),
     (
         "api/bad-field",
@@ -134,6 +134,10 @@ const API_CODES: [(&str, &str); 19] = [
     ),
     ("api/exists", "The name is taken. Use another one, or what is there."),
     ("api/gone-state", "The action is impossible in the state that the thing is in."),
+    (
+        "api/handshake",
+        "The request asks for a WebSocket and is no handshake that RFC 6455 §4.2.1 allows. `detail` names the field.",
+    ),
     ("api/internal", "The service broke a promise of its own. Please report it as a bug."),
     ("api/limit", "A limit of the service is reached. `push serve --print-limits` shows all of them."),
     ("api/method", "The path exists, the method does not. `Allow` names those that do."),
@@ -142,7 +146,14 @@ const API_CODES: [(&str, &str); 19] = [
         "api/not-met",
         "What was waited for did not come. `report` says what came closest and in what it differed.",
     ),
-    ("api/proxy-target", "The service was used as a proxy for a host that it does not stand in for."),
+    (
+        "api/proxy-target",
+        "The service was used as a proxy for a host that it does not stand in for. It stands in for the push hosts of the vendors and those of `--intercept-host`; put other hosts into `NO_PROXY`, or start it with `--intercept pass`.",
+    ),
+    (
+        "api/proxy-unreachable",
+        "With `--intercept pass` other hosts are let through; this one has no address, or does not take the connection. `detail` says which.",
+    ),
     ("api/read-only", "What is shown cannot be changed."),
     (
         "api/store",

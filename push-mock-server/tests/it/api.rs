@@ -513,6 +513,7 @@ async fn info_says_where_and_what_it_is() {
         (&info["profile"], &info["store"], &info["strict"]),
         (&json!("rfc"), &json!("memory"), &json!(false))
     );
+    assert_eq!(info["intercept"], if cfg!(feature = "browsers") { "on" } else { "off" });
     assert_eq!(info["caPem"], running.ca_pem);
     assert_eq!(info["vapidPublicKey"].as_str().unwrap().len(), 87);
 }

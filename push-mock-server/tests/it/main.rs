@@ -8,11 +8,25 @@
 
 #[cfg(feature = "api")]
 mod api;
+#[cfg(all(feature = "api", feature = "browsers"))]
+mod autopush;
+#[cfg(all(feature = "api", feature = "browsers"))]
+mod autopush_delivery;
+#[cfg(all(feature = "api", feature = "browsers"))]
+mod autopush_endpoint;
+#[cfg(all(feature = "api", feature = "browsers"))]
+mod autopush_hostile;
 #[cfg(feature = "api")]
 mod events;
+#[cfg(all(feature = "api", feature = "browsers"))]
+mod fox;
+#[cfg(all(feature = "api", feature = "browsers"))]
+mod gcm;
 #[cfg(feature = "api")]
 mod guard;
 mod hostile;
+#[cfg(all(feature = "api", feature = "browsers"))]
+mod intercept;
 #[cfg(feature = "api")]
 mod limits;
 #[cfg(feature = "api")]
@@ -20,3 +34,5 @@ mod push;
 mod support;
 mod tls;
 mod transport;
+#[cfg(all(feature = "api", feature = "browsers"))]
+mod try_page;

@@ -184,9 +184,19 @@ pub(crate) async fn tls(
     name: &'static str,
     alpn: &[&str],
 ) -> tokio_rustls::client::TlsStream<TcpStream> {
+    tls_over(running, running.connect().await, name, alpn).await
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn tls_over<S: AsyncRead + AsyncWrite + Unpin>(
+    running: &Running,
+    stream: S,
+    name: &'static str,
+    alpn: &[&str],
+) -> tokio_rustls::client::TlsStream<S> {
     let connector = trusting(&running.ca_pem, alpn);
     let name = ServerName::try_from(name).unwrap();
-    within(connector.connect(name, running.connect().await)).await.unwrap()
+    within(connector.connect(name, stream)).await.unwrap()
 }
 
 /// Sends octets, then reads until the service closes; what came.

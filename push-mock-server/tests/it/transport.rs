@@ -8,7 +8,7 @@ use http_body_util::Full;
 use push_mock_server::{Config, Server, StartError, TlsSource};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Client, PATIENCE, raw, read_to_end, start, status, tls, trusting, within};
+use crate::support::{Client, PATIENCE, read_to_end, start, status, tls, trusting, within};
 
 fn livez() -> Request<Full<Bytes>> {
     Request::get("/livez").header("host", "localhost").body(Full::default()).unwrap()
@@ -105,6 +105,7 @@ async fn address_beyond_loopback_needs_a_token() {
 }
 
 /// T47: the service is no proxy.
+#[cfg(not(feature = "browsers"))]
 #[tokio::test]
 async fn connect_is_refused_for_every_target() {
     let running = start(Config::default());
@@ -112,7 +113,7 @@ async fn connect_is_refused_for_every_target() {
     for target in
         ["127.0.0.1:22", "169.254.169.254:80", "[::1]:443", "fcm.googleapis.com:443", "example.com:443"]
     {
-        let answer = raw(
+        let answer = crate::support::raw(
             &running,
             format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\nconnection: close\r\n\r\n").as_bytes(),
         )

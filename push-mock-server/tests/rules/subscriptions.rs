@@ -32,11 +32,11 @@ async fn rotation_gives_new_keys_and_drops_what_waits() {
     let rotated = world.service.rotate(&world.space, "alice").await.unwrap();
 
     assert_eq!(world.fate(&waiting).await, (State::Dropped, Some("subscription-gone")));
-    assert_ne!(rotated.new.endpoint.expose(), old.endpoint.expose());
-    assert_ne!(rotated.new.keys.p256dh, old.keys.p256dh);
-    assert_eq!(rotated.new.label, "alice");
+    assert_ne!(rotated.new.as_ref().unwrap().endpoint.expose(), old.endpoint.expose());
+    assert_ne!(rotated.new.as_ref().unwrap().keys, old.keys);
+    assert_eq!(rotated.new.as_ref().unwrap().label, "alice");
     assert_eq!(world.send(&old, Send::ttl("60")).await.status, 404);
-    let to_new = world.send(&rotated.new, Send::ttl("60")).await;
+    let to_new = world.send(rotated.new.as_ref().unwrap(), Send::ttl("60")).await;
     assert_eq!(world.fate(&to_new).await, (State::Queued, Some("offline")));
     world.check_balance().await;
 }
@@ -131,7 +131,7 @@ async fn a_reset_leaves_nothing() {
 
     for _ in 0..2 {
         let scope = push_mock_server::service::spaces::Scope::Space(world.space.clone());
-        world.service.reset(&scope).await.unwrap();
+        world.service.reset(&scope, push_mock_server::service::spaces::Browsers::Stay).await.unwrap();
         assert!(world.service.exchanges(&world.space).await.unwrap().is_empty());
         assert!(world.service.subscriptions(&world.space).await.unwrap().is_empty());
     }

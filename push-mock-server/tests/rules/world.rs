@@ -76,7 +76,7 @@ impl World {
 
     /// Sends an encrypted message to a subscription as it was handed out.
     pub(crate) async fn send(&self, to: &SubscriptionView, send: Send<'_>) -> Reply {
-        let job = EncryptJob { keys: &to.keys, plaintext: send.text.as_bytes() };
+        let job = EncryptJob { keys: to.keys.as_ref().unwrap(), plaintext: send.text.as_bytes() };
         let encrypted = push_crypto::encrypt(&PROVIDER, &EncryptOptions::default(), job).unwrap();
         let mut headers = vec![("ttl".to_owned(), send.ttl.to_owned())];
         headers.extend(encrypted.headers().into_iter().map(|(name, value)| (name.to_owned(), value)));

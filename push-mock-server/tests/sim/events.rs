@@ -2,7 +2,7 @@
 
 use push_mock_server::service::{
     events::{About, Event, EventStream, Notice},
-    spaces::Scope,
+    spaces::{Browsers, Scope},
 };
 
 use crate::{acknowledge::manual, world::*};
@@ -47,7 +47,7 @@ async fn the_life_of_a_message_is_told() {
     assert_eq!(kinds(&mut events), ["subscription.rotated", "subscription.created"]);
     air.service.unsubscribe(&air.space, "phone").await.unwrap();
     assert_eq!(kinds(&mut events), ["subscription.gone"]);
-    air.service.reset(&Scope::Space(air.space.clone())).await.unwrap();
+    air.service.reset(&Scope::Space(air.space.clone()), Browsers::Stay).await.unwrap();
     air.service.remove_space(&air.space).await.unwrap();
     assert_eq!(kinds(&mut events), ["space.reset", "space.removed"]);
 }

@@ -132,7 +132,7 @@ impl Play {
             Step::Expire(of) => drop(self.air.service.expire(&self.air.space, LABELS[of], 410).await),
             Step::Rotate(of) => {
                 if let Ok(rotated) = self.air.service.rotate(&self.air.space, LABELS[of]).await {
-                    self.there.insert(LABELS[of], rotated.new);
+                    self.there.insert(LABELS[of], rotated.new.unwrap());
                 }
             }
             Step::Remove(of) => {

@@ -5,7 +5,7 @@ use push_mock_server::{
     ClockAction, ClockStart, Config, Limits, ServiceError, SpaceName, Style,
     service::{
         exchange::State,
-        spaces::{NewSpace, Scope},
+        spaces::{Browsers, NewSpace, Scope},
         subscription::{KeyChoice, NewSubscription, SubscriptionChange, UserAgentChange},
     },
 };
@@ -32,7 +32,7 @@ async fn a_subscription_is_what_a_browser_gives() {
 
     let read = Subscription::from_json(&alice.subscription_json()).unwrap();
     assert_eq!(read.endpoint.expose(), alice.endpoint.expose());
-    assert_eq!(read.keys, Some(alice.keys.clone()));
+    assert_eq!(read.keys, alice.keys.clone());
     assert_eq!(alice.codings, ContentCoding::ALL);
     assert!(alice.endpoint.expose().starts_with("http://localhost:8030/p/"));
     assert!(bob.endpoint.expose().starts_with("https://localhost:8030/p/"));
@@ -145,17 +145,23 @@ async fn a_rotated_subscription_has_a_new_resource_and_new_keys() {
 
     assert_eq!((rotated.old.id, rotated.old.status()), (old.id, "gone"));
     assert_eq!(rotated.old.gone.map(|gone| gone.reason), Some("rotated"));
-    assert_ne!((&rotated.new.endpoint, &rotated.new.keys), (&old.endpoint, &old.keys));
-    assert_eq!(rotated.new.user_agent, old.user_agent);
+    assert_ne!(
+        (&rotated.new.as_ref().unwrap().endpoint, &rotated.new.as_ref().unwrap().keys),
+        (&old.endpoint, &old.keys)
+    );
+    assert_eq!(rotated.new.as_ref().unwrap().user_agent, old.user_agent);
     assert_eq!(air.state(&waiting.id).await, State::Dropped);
     assert_eq!(refusal(&air.send(&old, &message("late", 60)).await), (404, "subscription/gone"));
-    assert_eq!(air.service.subscription(&air.space, "phone").await.unwrap().id, rotated.new.id);
-    let fresh = air.accepted(&rotated.new, &message("fresh", 60)).await;
+    assert_eq!(
+        air.service.subscription(&air.space, "phone").await.unwrap().id,
+        rotated.new.as_ref().unwrap().id
+    );
+    let fresh = air.accepted(rotated.new.as_ref().unwrap(), &message("fresh", 60)).await;
 
     // A sender that stored the new endpoint, but kept the old keys.
     let mut stale = request(&old, &message("stale", 60));
-    stale.url = rotated.new.endpoint.expose().into();
-    let reply = air.service.deliver(Some(token_of(&rotated.new)), stale).await;
+    stale.url = rotated.new.as_ref().unwrap().endpoint.expose().into();
+    let reply = air.service.deliver(Some(token_of(rotated.new.as_ref().unwrap())), stale).await;
     let stale = air.exchange(&reply.exchange).await;
     assert!(
         stale.findings.iter().any(|finding| finding.code == "decrypt/stale-keys"),
@@ -225,7 +231,7 @@ async fn spaces_do_not_see_each_other() {
     let id = in_air.id.to_string();
     let error = air.service.change_subscription(&sea, &id, SubscriptionChange::default());
     assert_eq!(code(error.await).0, "api/not-found");
-    air.service.reset(&Scope::Space(sea.clone())).await.unwrap();
+    air.service.reset(&Scope::Space(sea.clone()), Browsers::Stay).await.unwrap();
     assert_eq!(air.state(&waiting.id).await, State::Queued);
     air.service.remove_space(&sea).await.unwrap();
     assert_eq!(code(air.service.remove_space(&sea).await).0, "api/not-found");
@@ -244,7 +250,7 @@ async fn a_space_is_made_once_and_reset_to_nothing() {
     assert_eq!(code(air.service.create_space(other).await).0, "api/exists");
 
     for _ in 0..2 {
-        air.service.reset(&Scope::Space(air.space.clone())).await.unwrap();
+        air.service.reset(&Scope::Space(air.space.clone()), Browsers::Stay).await.unwrap();
         air.check().await;
         assert!(air.service.exchanges(&air.space).await.unwrap().is_empty());
         assert!(air.service.subscriptions(&air.space).await.unwrap().is_empty());
@@ -269,7 +275,7 @@ async fn subscriptions_and_spaces_are_limited() {
     air.service.unsubscribe(&air.space, "1").await.unwrap();
     air.online("3").await;
     assert!(air.service.subscribe(&air.space, NewSubscription::default()).await.is_err());
-    air.service.reset(&Scope::All).await.unwrap();
+    air.service.reset(&Scope::All, Browsers::Stay).await.unwrap();
     air.online("4").await;
     air.online("5").await;
 

@@ -167,7 +167,7 @@ pub(crate) fn request(to: &SubscriptionView, message: &Message) -> DeliveryReque
         message.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     let mut body = Bytes::new();
     if let Some(text) = message.text {
-        let job = EncryptJob { keys: &to.keys, plaintext: text.as_bytes() };
+        let job = EncryptJob { keys: to.keys.as_ref().unwrap(), plaintext: text.as_bytes() };
         let encrypted = encrypt(&aws_lc_rs::PROVIDER, &EncryptOptions::default(), job).unwrap();
         headers.extend(encrypted.headers().into_iter().map(|(name, value)| (name.to_owned(), value)));
         body = encrypted.into_body().into();

@@ -41,7 +41,7 @@ mod vapid;
 
 use core::time::Duration;
 
-pub use given::{rate_limited, redelivered};
+pub use given::{handler_failed, not_delivered, rate_limited, redelivered, silent, undecryptable};
 use push_crypto::{
     ContentCoding, Origin, PublicKey, Timestamp, Ttl, UserAgentKeys,
     provider::{CryptoProvider, aws_lc_rs},

@@ -201,6 +201,7 @@ impl Pair {
                 let (id, urgency) = (self.next_id, Urgency::ALL[urgency]);
                 let new = NewMessage {
                     body: vec![0; octets].into(),
+                    coded: None,
                     urgency,
                     topic: topic.map(|topic| ["t", "u"][topic].parse().unwrap()),
                     caps: Caps { policy, ..TIGHT },

@@ -14,7 +14,7 @@ use crate::{
     space::SpaceId,
     store::{
         Acceptance, Address, AgentKey, Caps, Change, Expired, Fullness, MessageKey, NewMessage, QueueQuery,
-        Registered, StoredMessage, SubscriptionRecord, Updated,
+        Receiver, Registered, StoredMessage, SubscriptionRecord, Updated,
     },
 };
 
@@ -86,6 +86,11 @@ impl Model {
             Change::Profile(profile) => changed.profile = profile,
             Change::MinUrgency(urgency) => changed.min_urgency = urgency,
             Change::Ack(ack) => changed.ack = ack,
+            Change::Told(keys) => {
+                if let Receiver::Browser { told, .. } = &mut changed.receiver {
+                    *told = Some(keys);
+                }
+            }
             Change::End(gone) => changed.gone = Some(gone),
         }
         Some(Updated { record: Arc::clone(record), dropped })
@@ -124,6 +129,7 @@ impl Model {
             id: new.id,
             subscription: new.at.subscription,
             body: new.body,
+            coded: new.coded,
             ttl: new.ttl,
             expires_at: now.expiry(new.ttl),
             urgency: new.urgency,

@@ -20,6 +20,10 @@ pub(super) async fn info(State(context): State<Context>, params: Params) -> Answ
     for row in &info.limits {
         limits.insert(row.name.to_owned(), limit_json(row.value));
     }
+    #[cfg(feature = "browsers")]
+    let intercept = context.service.config().intercept.as_str();
+    #[cfg(not(feature = "browsers"))]
+    let intercept = "off";
     let local = info.urls.http.as_ref().or(info.urls.https.as_ref()).unwrap_or(&info.urls.public);
     Json::ok(json!({
         "version": info.version,
@@ -30,6 +34,7 @@ pub(super) async fn info(State(context): State<Context>, params: Params) -> Answ
         "profile": info.profile.as_str(),
         "strict": info.strict,
         "store": info.store,
+        "intercept": intercept,
         "limits": limits,
         "caPem": context.ca_pem.as_deref(),
         "spki": context.spki.map(|digest| Base64::encode_string(&digest)),

@@ -2,8 +2,11 @@
 //!
 //! Handlers turn JSON into commands of the service and its views into JSON; they decide nothing.
 
+#[cfg(feature = "browsers")]
+mod browsers;
 mod catalogue;
 mod clock;
+mod control;
 mod events;
 mod information;
 mod messages;

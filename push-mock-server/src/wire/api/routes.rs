@@ -9,7 +9,7 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, header};
 
 use super::{
-    Answer, Context, Json, catalogue, clock, events, information, messages, spaces, subscriptions,
+    Answer, Context, Json, catalogue, clock, control, events, information, messages, spaces, subscriptions,
     user_agents, wait,
 };
 use crate::wire::problem::Problem;
@@ -58,6 +58,21 @@ impl Route {
 }
 
 fn table() -> Vec<Route> {
+    let table = routes();
+    #[cfg(feature = "browsers")]
+    let table = table.into_iter().chain(of_browsers()).collect();
+    table
+}
+
+#[cfg(feature = "browsers")]
+fn of_browsers() -> [Route; 2] {
+    [
+        at("/browsers/firefox").get(super::browsers::firefox),
+        at("/browsers/chromium").get(super::browsers::chromium),
+    ]
+}
+
+fn routes() -> Vec<Route> {
     vec![
         at("/subscriptions").get(subscriptions::list).post(subscriptions::create),
         at("/subscriptions/{id}")
@@ -68,6 +83,7 @@ fn table() -> Vec<Route> {
         at("/subscriptions/{id}/rotate").post(subscriptions::rotate),
         at("/user-agents").get(user_agents::list),
         at("/user-agents/{id}").get(user_agents::show).patch(user_agents::change),
+        at("/user-agents/{id}/control").post(control::control),
         at("/messages").get(messages::list).delete(messages::forget_matching),
         at("/messages/{id}").get(messages::show).delete(messages::forget),
         at("/messages/{id}/raw").get(messages::raw),

@@ -15,7 +15,7 @@ use crate::{
     profile::Profile,
     service::{
         exchange::State as MessageState,
-        spaces::{NewSpace, Scope, SpaceView},
+        spaces::{Browsers, NewSpace, Scope, SpaceView},
     },
     space::SpaceName,
     view::clock_json,
@@ -71,8 +71,10 @@ pub(super) async fn remove(
 pub(super) async fn reset(State(context): State<Context>, params: Params, input: Input) -> Answer {
     let params = params.known(&[])?;
     let members = input.members(&["all", "browsers"])?;
-    // There are no subscriptions of browsers here yet, so nothing depends on it.
-    members.read("browsers", read::truth)?;
+    let browsers = match members.read("browsers", read::truth)? {
+        Some(true) => Browsers::Go,
+        Some(false) | None => Browsers::Stay,
+    };
     let all = members.read("all", read::truth)?.unwrap_or_default();
     let named = members.read("space", read::parsed::<SpaceName>)?.or_else(|| params.named_space().cloned());
     let (scope, answer) = match (all, named) {
@@ -87,7 +89,7 @@ pub(super) async fn reset(State(context): State<Context>, params: Params, input:
         // Nobody's tests are reset by a forgotten member (T56).
         (false, None) => return Err(bad_field("/space", "is missing; name the space, or give \"all\":true")),
     };
-    context.service.reset(&scope).await?;
+    context.service.reset(&scope, browsers).await?;
     Json::ok(answer)
 }
 

@@ -13,7 +13,7 @@ use crate::{
     config::Style,
     json_reader::{self as read, FieldError},
     profile::Profile,
-    service::subscription::{AckMode, KeyChoice, NewSubscription, SubscriptionChange},
+    service::subscription::{AckMode, KeyChoice, NewSubscription, SubscriptionChange, SubscriptionView},
     view::subscription_json,
     wire::problem::Problem,
 };
@@ -26,8 +26,9 @@ pub(super) async fn list(State(context): State<Context>, params: Params) -> Answ
     let base = context.base_url();
     let view = params.view(&base)?;
     let subscriptions = context.service.subscriptions(&params.space()).await?;
-    // Ids begin with the time of creation, so this is its order.
-    let items = subscriptions.iter().map(|one| (one.id.to_string(), subscription_json(one, &view)));
+    // In order of creation: ids begin with its time, but for those of browsers' subscriptions.
+    let key = |one: &SubscriptionView| format!("{:015}{}", one.created_at.as_unix_millis(), one.id);
+    let items = subscriptions.iter().map(|one| (key(one), subscription_json(one, &view)));
     paged(items.collect(), &params)
 }
 
@@ -129,9 +130,8 @@ pub(super) async fn rotate(
     let base = context.base_url();
     let view = params.view(&base)?;
     let rotated = context.service.rotate(&space, &id).await?;
-    Json::ok(
-        json!({"old": subscription_json(&rotated.old, &view), "new": subscription_json(&rotated.new, &view)}),
-    )
+    let new = rotated.new.as_ref().map(|new| subscription_json(new, &view));
+    Json::ok(json!({"old": subscription_json(&rotated.old, &view), "new": new}))
 }
 
 pub(super) async fn remove(

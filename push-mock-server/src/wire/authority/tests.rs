@@ -79,6 +79,7 @@ fn leaf_lives_ninety_days_and_is_renewed_before_it_ends() {
     assert_ne!(authority.leaf(None, NOW.after(days(60))).unwrap().certificate, leaf.certificate);
 }
 
+/// GCM-055: one hash is true of whatever is served.
 #[test]
 fn leaves_share_one_key() {
     let authority = Authority::in_memory(&[], NOW).unwrap();
@@ -111,6 +112,7 @@ fn kept_authority_is_the_same_after_a_restart_and_signs_again() {
     let second = Authority::kept_in(&path, &["push.example.org".into()], NOW).unwrap();
 
     assert_eq!(first.pem(), second.pem());
+    assert_eq!(first.spki(), second.spki(), "a browser that trusts the key of the leaves goes on doing so");
     let leaf = second.leaf(Some("push.example.org"), NOW).unwrap();
     verify(&first, &leaf, "push.example.org", NOW).unwrap();
 }
@@ -140,11 +142,97 @@ fn files_are_for_their_owner_only() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
 
     assert_eq!(mode(&path), 0o700);
-    assert_eq!(mode(&path.join("ca.key")), 0o600);
+    for key in ["ca.key", "leaf.key"] {
+        let key = path.join(key);
+        assert_eq!(mode(&key), 0o600);
 
-    std::fs::set_permissions(path.join("ca.key"), std::fs::Permissions::from_mode(0o640)).unwrap();
-    let error = Authority::kept_in(&path, &[], NOW).unwrap_err().to_string();
-    assert!(error.contains("mode 0640") && error.contains("chmod 0600"), "{error}");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let error = Authority::kept_in(&path, &[], NOW).unwrap_err().to_string();
+        assert!(error.contains("mode 0640") && error.contains("chmod 0600"), "{error}");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+#[test]
+fn an_authority_with_a_missing_part_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca");
+
+    for part in ["ca.key", "leaf.key", "ca.pem", "ca.json"] {
+        let first = Authority::kept_in(&path, &[], NOW).unwrap();
+        std::fs::remove_file(path.join(part)).unwrap();
+        let second = Authority::kept_in(&path, &[], NOW).unwrap();
+        assert_ne!(first.pem(), second.pem(), "{part}");
+        verify(&second, &second.leaf(None, NOW).unwrap(), "localhost", NOW).unwrap();
+    }
+}
+
+#[test]
+fn services_that_start_at_once_make_one_authority() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca");
+    let start = std::sync::Barrier::new(8);
+
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let make = || {
+            start.wait();
+            let authority = Authority::kept_in(&path, &[], NOW).unwrap();
+            (authority.pem().to_owned(), authority.spki())
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+
+    assert!(made.iter().all(|one| one == &made[0]));
+    let pem = std::fs::read_to_string(path.join("ca.pem")).unwrap();
+    assert!(pem == made[0].0 && !pem.contains("PRIVATE"), "{pem}");
+    let kept = Authority::from_kept(files::read(&path).unwrap().unwrap()).unwrap();
+    assert_eq!((kept.pem(), kept.spki()), (made[0].0.as_str(), made[0].1));
+    let names = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().ends_with(".new")));
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, other) = (directory.path().join("ca"), directory.path().join("other"));
+
+    for (part, replaced_by) in [("ca.pem", "ca.key"), ("ca.pem", "ca.pem"), ("ca.key", "ca.key")] {
+        Authority::kept_in(&other, &[], NOW).unwrap();
+        let first = Authority::kept_in(&path, &[], NOW).unwrap();
+        std::fs::copy(other.join(replaced_by), path.join(part)).unwrap();
+        let second = Authority::kept_in(&path, &[], NOW).unwrap();
+        assert_ne!(first.pem(), second.pem(), "{part}");
+        assert!(second.pem().starts_with("-----BEGIN CERTIFICATE-----"));
+        verify(&second, &second.leaf(None, NOW).unwrap(), "localhost", NOW).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_without_anything_of_others_is_closed_to_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let made = |name: &str, bits: u32| {
+        let path = directory.path().join(name);
+        std::fs::create_dir_all(path.join("trust")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(bits)).unwrap();
+        path
+    };
+
+    let path = made("ours", 0o755);
+    Authority::kept_in(&path, &[], NOW).unwrap();
+    assert_eq!(mode(&path), 0o700);
+
+    let shared = made("shared", 0o755);
+    std::fs::write(shared.join("letter.txt"), "").unwrap();
+    for path in [made("open", 0o777), shared] {
+        let before = mode(&path);
+        let error = Authority::kept_in(&path, &[], NOW).unwrap_err().to_string();
+        assert!(error.contains("chmod 0700"), "{error}");
+        assert_eq!(mode(&path), before);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn guard(config: &Config) -> Guard {
 }
 
 fn check(guard: &Guard, request: http::request::Builder) -> Result<(), &'static str> {
-    let peer = Peer { address: PEER.parse().unwrap(), tls: false };
+    let peer = Peer { address: PEER.parse().unwrap(), tls: false, intercepted: false };
     guard.check(&request.body(()).unwrap().into_parts().0, peer).map_err(|problem| match problem.code {
         std::borrow::Cow::Borrowed(code) => code,
         std::borrow::Cow::Owned(_) => "not constant",
@@ -107,4 +107,48 @@ fn token_is_asked_for_when_there_is_one() {
     }
     assert_eq!(check(&guard, get("localhost")), Err("api/unauthorized"));
     assert!(!format!("{guard:?}").contains("s3cret"));
+}
+
+/// T37: pages are told from user agents.
+#[cfg(feature = "browsers")]
+#[test]
+fn what_browsers_ask_themselves_is_not_asked_by_pages() {
+    let guard = guard(&Config {
+        public_url: Some("https://push.test".parse().unwrap()),
+        allow_origins: vec!["https://app.example".into()],
+        ..Config::default()
+    });
+    let check = |host: &str, field: &str, value: &str| {
+        let request = Request::post("/checkin").header("host", host).header(field, value);
+        let parts = request.body(()).unwrap().into_parts().0;
+        guard.check_no_page(&parts.uri, &parts.headers).is_ok()
+    };
+
+    for (host, origin) in [
+        ("localhost:8030", "http://localhost:8030"),
+        ("localhost:8030", "ws://localhost:8030/ua/firefox/x?label=a"),
+        ("push.services.mozilla.com", "wss://push.services.mozilla.com/"),
+        ("inside:8030", "https://push.test"),
+        ("inside:8030", "wss://push.test/ua/firefox/x"),
+        ("localhost:8030", "https://app.example"),
+    ] {
+        assert!(check(host, "origin", origin), "{host} {origin}");
+    }
+    for (host, origin) in [
+        ("localhost:8030", "https://evil.example"),
+        ("localhost:8030", "http://localhost:3000"),
+        ("localhost:8030", "https://push.services.mozilla.com"),
+        ("localhost:8030", "ws://evil.example/"),
+        ("evil.example", "http://evil.example"),
+        ("evil.example", "ws://evil.example/"),
+        ("localhost:8030", "null"),
+        ("localhost:8030", ""),
+    ] {
+        assert!(!check(host, "origin", origin), "{host} {origin}");
+    }
+    for (site, is_allowed) in
+        [("cross-site", false), ("same-site", false), ("same-origin", true), ("none", true)]
+    {
+        assert_eq!(check("localhost", "sec-fetch-site", site), is_allowed, "{site}");
+    }
 }

@@ -16,7 +16,7 @@ use tokio::{
 
 use tracing::Instrument as _;
 
-use super::{DRAIN, Door, DoorCounters, Peer, Respond, connection, stopped};
+use super::{DRAIN, Door, DoorCounters, Peer, Respond, connection, socket::Socket, stopped};
 
 /// Pause after an accept that failed for want of descriptors; our choice.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -54,13 +54,16 @@ pub(super) async fn accept<R: Respond>(
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let serving = connection::serve(Arc::clone(&door), stream, peer, clear_text, stop.clone())
-            .instrument(tracing::debug_span!("connection", peer = %peer.address));
+        let (socket, end) = Socket::new(stream);
         let counters = Arc::clone(&door.counters);
-        connections.spawn(async move {
+        let door = Arc::clone(&door);
+        let stop = stop.clone();
+        connections.spawn(end.decided_by(async move {
             let _held = (permit, place, Open::new(counters));
-            serving.await;
-        });
+            connection::serve(door, socket, peer, clear_text, stop)
+                .instrument(tracing::debug_span!("connection", peer = %peer.address))
+                .await;
+        }));
     }
     drop(listener);
     let drained = tokio::time::timeout(DRAIN, async {
@@ -81,7 +84,7 @@ async fn next(
 ) -> io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let permit = Arc::clone(gate).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, address) = listener.accept().await?;
-    Ok((stream, Peer { address, tls: false }, permit))
+    Ok((stream, Peer { address, tls: false, intercepted: false }, permit))
 }
 
 /// A panic ends one connection and is counted, nothing else (T45).

@@ -16,18 +16,15 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
-    net::TcpStream,
-    sync::watch,
-};
+use tokio::{io::AsyncWriteExt as _, sync::watch};
 
 use super::{
-    Door, DoorCounters, LeavesBodyUnread, Peer, Respond,
+    Door, DoorCounters, Duplex, LeavesBodyUnread, MCS, Peer, Respond,
     activity::{Activity, InFlight, Overdue, Patience, Watchdog},
     sniff::{Protocol, Replay, sniff},
     stopped,
     stream::Watched,
+    upgrade::{Behind, Upgrade},
 };
 use crate::{
     limits::Limits,
@@ -40,7 +37,7 @@ use crate::{
 /// A reader without progress is given up after this time (T25).
 const NO_PROGRESS: Duration = Duration::from_secs(30);
 /// Time to tell an idle peer that its connection ends; our choice.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 /// Window of an HTTP/2 stream: sixteen push messages of the largest size.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// Window of an HTTP/2 connection: what one peer can make us hold that we have not read (`connection_memory`, a part).
@@ -52,38 +49,70 @@ const TLS_ONLY: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\nconte
     content-length: 95\r\n\r\nthis address speaks TLS only: use https, or start the service with the flag --allow-clear-text\n";
 
 /// Serves one accepted connection to its end.
-pub(super) async fn serve<R: Respond>(
+pub(super) async fn serve<R, S>(
     door: Arc<Door<R>>,
-    stream: TcpStream,
+    stream: S,
+    peer: Peer,
+    clear_text: bool,
+    stop: watch::Receiver<bool>,
+) where
+    R: Respond,
+    S: Duplex + 'static,
+{
+    // Boxed, and gone before what follows: a conversation of days does not keep the room of what led to it.
+    let behind = Box::pin(begin(Arc::clone(&door), stream, peer, clear_text, stop.clone())).await;
+    match behind {
+        Behind::Nothing => {}
+        Behind::Conversation(conversation) => conversation.await,
+        Behind::Connection(stream) => serve_inside(door, stream, peer, stop).await,
+    }
+}
+
+/// Serves a connection until it ends or becomes something else.
+async fn begin<R, S>(
+    door: Arc<Door<R>>,
+    stream: S,
     peer: Peer,
     clear_text: bool,
     mut stop: watch::Receiver<bool>,
-) {
+) -> Behind
+where
+    R: Respond,
+    S: Duplex + 'static,
+{
     let sniffed = tokio::select! {
         sniffed = sniff(stream, door.limits.header_timeout) => sniffed,
         () = stopped(&mut stop) => None,
     };
     match sniffed {
-        None => DoorCounters::count(&door.counters.refused),
+        None => {
+            DoorCounters::count(&door.counters.refused);
+            Behind::Nothing
+        }
         Some((Protocol::Tls, stream)) => serve_tls(door, stream, peer, stop).await,
         Some((_, mut stream)) if !clear_text => {
             DoorCounters::count(&door.counters.refused);
             let _ = stream.write_all(TLS_ONLY).await;
             let _ = stream.shutdown().await;
+            Behind::Nothing
         }
         Some((protocol, stream)) => serve_http(door, protocol, stream, peer, stop).await,
     }
 }
 
-async fn serve_tls<R: Respond>(
+async fn serve_tls<R, S>(
     door: Arc<Door<R>>,
-    stream: Replay<TcpStream>,
+    stream: Replay<S>,
     peer: Peer,
-    stop: watch::Receiver<bool>,
-) {
+    mut stop: watch::Receiver<bool>,
+) -> Behind
+where
+    R: Respond,
+    S: Duplex + 'static,
+{
     let Some(acceptor) = &door.tls else {
         DoorCounters::count(&door.counters.refused);
-        return;
+        return Behind::Nothing;
     };
     let handshake = tokio::time::timeout(door.limits.header_timeout, acceptor.accept(stream));
     let stream = match handshake.await {
@@ -103,9 +132,12 @@ async fn serve_tls<R: Respond>(
                     tracing::debug!(%error, "handshake failed");
                 }
             }
-            return;
+            return Behind::Nothing;
         }
-        Err(_) => return DoorCounters::count(&door.counters.overdue),
+        Err(_) => {
+            DoorCounters::count(&door.counters.overdue);
+            return Behind::Nothing;
+        }
     };
     let peer = Peer { tls: true, ..peer };
     let negotiated = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
@@ -113,10 +145,23 @@ async fn serve_tls<R: Respond>(
         Some(b"h2") => serve_http(door, Protocol::Http2, stream, peer, stop).await,
         Some(_) => serve_http(door, Protocol::Http1, stream, peer, stop).await,
         // Without ALPN the first octets inside decide once more; TLS inside TLS is nothing that we speak.
-        None => match sniff(stream, door.limits.header_timeout).await {
-            None | Some((Protocol::Tls, _)) => DoorCounters::count(&door.counters.refused),
-            Some((protocol, stream)) => serve_http(door, protocol, stream, peer, stop).await,
-        },
+        None => {
+            let sniffed = tokio::select! {
+                sniffed = sniff(stream, door.limits.header_timeout) => sniffed,
+                () = stopped(&mut stop) => None,
+            };
+            match sniffed {
+                None | Some((Protocol::Tls, _)) => {
+                    DoorCounters::count(&door.counters.refused);
+                    Behind::Nothing
+                }
+                Some((Protocol::Http1, stream)) if stream.first() == Some(MCS) => {
+                    let respond = Arc::clone(&door.respond);
+                    Behind::Conversation(Box::pin(respond.converse(Box::new(stream), peer, stop)))
+                }
+                Some((protocol, stream)) => serve_http(door, protocol, stream, peer, stop).await,
+            }
+        }
     }
 }
 
@@ -126,30 +171,55 @@ async fn serve_http<R, S>(
     stream: S,
     peer: Peer,
     stop: watch::Receiver<bool>,
-) where
+) -> Behind
+where
     R: Respond,
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Duplex + 'static,
 {
     let is_http2 = protocol == Protocol::Http2;
     let activity = Activity::new(!is_http2);
     let watchdog = Watchdog::new(Arc::clone(&activity), patience(&door.limits));
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
     let respond = Arc::clone(&door.respond);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let upgrade = Upgrade::default();
+    let offered = upgrade.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let in_flight = activity.begin();
+        let offered = offered.offer(&mut request).then(|| offered.clone());
         let is_http1 = request.version() < Version::HTTP_2;
         let answer = Arc::clone(&respond).respond(request, peer);
-        async move { Ok::<_, Infallible>(finish(answer.await, in_flight, is_http1)) }
+        async move {
+            let answer = answer.await;
+            if let Some(offered) = offered {
+                offered.answered(answer.status());
+            }
+            Ok::<_, Infallible>(finish(answer, in_flight, is_http1))
+        }
     });
     let ended = if is_http2 {
-        drive(pin!(http2_builder(&door.limits).serve_connection(io, service)), watchdog, stop).await
+        drive(pin!(http2_builder(&door.limits).serve_connection(io, service)), watchdog, stop.clone()).await
     } else {
-        drive(pin!(http1_builder(&door.limits).serve_connection(io, service)), watchdog, stop).await
+        let connection = http1_builder(&door.limits).serve_connection(io, service).with_upgrades();
+        drive(pin!(connection), watchdog, stop.clone()).await
     };
     if let Some(overdue) = ended {
         DoorCounters::count(&door.counters.overdue);
         tracing::debug!(?overdue, "connection closed");
+        return Behind::Nothing;
     }
+    upgrade.behind(&stop).await
+}
+
+/// A connection inside of a `CONNECT`; boxed, because it is a connection inside of a connection.
+fn serve_inside<R: Respond>(
+    door: Arc<Door<R>>,
+    stream: Box<dyn Duplex>,
+    peer: Peer,
+    stop: watch::Receiver<bool>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let peer = Peer { tls: false, intercepted: true, ..peer };
+    // Who could ask for it in clear text may also go on so.
+    Box::pin(serve(door, stream, peer, true, stop))
 }
 
 fn patience(limits: &Limits) -> Patience {
@@ -224,9 +294,9 @@ trait Drain: Future<Output = hyper::Result<()>> {
     fn drain(self: Pin<&mut Self>);
 }
 
-impl<I, S> Drain for http1::Connection<I, S>
+impl<I, S> Drain for http1::UpgradeableConnection<I, S>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
 {
     fn drain(self: Pin<&mut Self>) {

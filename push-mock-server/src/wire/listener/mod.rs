@@ -7,7 +7,9 @@ mod accept;
 mod activity;
 mod connection;
 mod sniff;
+mod socket;
 mod stream;
+mod upgrade;
 
 use std::{
     io,
@@ -28,6 +30,12 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+#[cfg(feature = "browsers")]
+pub(crate) use socket::reset_at_end;
+pub(crate) use upgrade::Duplex;
+#[cfg(feature = "browsers")]
+pub(crate) use upgrade::{converse_after, serve_after};
+
 use super::body::Body;
 use crate::limits::Limits;
 
@@ -41,6 +49,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// Whether the connection is TLS.
     pub(crate) tls: bool,
+    /// Whether the connection is inside of a `CONNECT` that ended here.
+    pub(crate) intercepted: bool,
 }
 
 /// Answers requests.
@@ -51,7 +61,21 @@ pub(crate) trait Respond: Send + Sync + 'static {
         request: Request<Incoming>,
         peer: Peer,
     ) -> impl Future<Output = Response<Body>> + Send + 'static;
+
+    /// Talks to a peer that speaks no HTTP: inside of TLS without ALPN its first octet was [`MCS`], which comes again.
+    ///
+    /// `stop` says when the service stops; the conversation then has less than five seconds to end. It keeps its own
+    /// time: an idle peer is not ended here.
+    fn converse(
+        self: Arc<Self>,
+        stream: Box<dyn Duplex>,
+        peer: Peer,
+        stop: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send + 'static;
 }
+
+/// First octet of Chromium's push connection: the version of its protocol, 41.
+pub(crate) const MCS: u8 = 0x29;
 
 /// Put into the extensions of an answer whose request has a body that was left unread.
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +202,7 @@ impl<R: Respond> Door<R> {
 }
 
 /// Returns when the service is to stop, also when whoever could say so is gone. Cancel-safe.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

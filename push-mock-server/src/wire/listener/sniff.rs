@@ -69,6 +69,13 @@ pub(super) struct Replay<S> {
     stream: S,
 }
 
+impl<S> Replay<S> {
+    /// The first octet, while it has not been read again.
+    pub(super) fn first(&self) -> Option<u8> {
+        self.octets.first().copied().filter(|_| self.at == 0 && self.filled > 0)
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,

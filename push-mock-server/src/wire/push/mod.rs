@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 pub(crate) use answer::respond_with;
 pub(crate) use message::message_resource;
-pub(crate) use request::{authority, received_origin};
+pub(crate) use request::{authority, authority_of, received_origin};
 
 use super::{
     Wire,

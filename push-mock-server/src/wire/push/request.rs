@@ -1,6 +1,6 @@
 //! `http::Request` → [`DeliveryRequest`]: raw fields, nothing judged.
 
-use http::{HeaderMap, HeaderValue, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Uri, Version, header, request::Parts};
 use push_crypto::{Origin, Timestamp};
 
 use crate::{
@@ -27,6 +27,7 @@ pub(super) fn delivery_request(
     DeliveryRequest {
         method: parts.method.as_str().to_owned(),
         via: match (path.is_vendors, peer.tls) {
+            _ if peer.intercepted => Via::Intercept,
             (true, _) => Via::Alias,
             (false, true) => Via::Https,
             (false, false) => Via::Http,
@@ -52,11 +53,14 @@ pub(crate) fn received_origin(parts: &Parts, peer: Peer) -> Option<Origin> {
 
 /// The authority of the request: from the target (HTTP/2, or the absolute form), else from `Host`.
 pub(crate) fn authority(parts: &Parts) -> Option<&str> {
-    parts
-        .uri
-        .authority()
+    authority_of(&parts.uri, &parts.headers)
+}
+
+/// The same of a request that is still whole.
+pub(crate) fn authority_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    uri.authority()
         .map(http::uri::Authority::as_str)
-        .or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()))
+        .or_else(|| headers.get(header::HOST).and_then(|host| host.to_str().ok()))
 }
 
 fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -83,9 +87,18 @@ mod tests {
     use super::*;
 
     fn convert(request: http::request::Builder, tls: bool) -> DeliveryRequest {
+        convert_from(request, tls, false, false)
+    }
+
+    fn convert_from(
+        request: http::request::Builder,
+        tls: bool,
+        intercepted: bool,
+        is_vendors: bool,
+    ) -> DeliveryRequest {
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let peer = Peer { address: "127.0.0.1:9".parse().unwrap(), tls };
-        let path = PushPath { token: "T".into(), is_vendors: false };
+        let peer = Peer { address: "127.0.0.1:9".parse().unwrap(), tls, intercepted };
+        let path = PushPath { token: "T".into(), is_vendors };
         delivery_request(&parts, &path, peer, RequestBody::Whole(Bytes::new()), false, Timestamp::MAX)
     }
 
@@ -117,9 +130,21 @@ mod tests {
         assert_eq!(request(false).url, "http://localhost:8030/p/T?x=1");
         assert_eq!(request(true).origin.unwrap().to_string(), "https://localhost:8030");
         assert_eq!(request(true).via, Via::Https);
+        assert_eq!(request(false).via, Via::Http);
         // The absolute form wins over `Host` (RFC 9112 §3.2.2).
         let absolute = Request::post("http://fcm.googleapis.com/p/T").header("host", "localhost");
         assert_eq!(convert(absolute, true).origin.unwrap().to_string(), "https://fcm.googleapis.com");
+    }
+
+    #[test]
+    fn the_way_in_is_told_apart() {
+        let via = |intercepted, is_vendors| {
+            let request = Request::post("/fcm/send/T").header("host", "fcm.googleapis.com");
+            convert_from(request, true, intercepted, is_vendors).via
+        };
+
+        assert_eq!((via(false, true), via(false, false)), (Via::Alias, Via::Https));
+        assert_eq!((via(true, true), via(true, false)), (Via::Intercept, Via::Intercept));
     }
 
     #[test]

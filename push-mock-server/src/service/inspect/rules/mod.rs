@@ -6,6 +6,7 @@
 mod claims;
 mod coding;
 mod decrypt;
+mod delivery;
 mod fields;
 mod page;
 mod payload;
@@ -128,6 +129,7 @@ pub fn catalogue() -> &'static [Rule] {
             records::RULES,
             decrypt::RULES,
             payload::RULES,
+            delivery::RULES,
         ]
         .concat()
     });

@@ -1,4 +1,4 @@
-//! Rules about what is inside a message, and about its delivery.
+//! Rules about what is inside a message.
 
 use super::{Example, Rule, Status, vendors::does};
 use crate::service::finding::{Level, VendorAnswer};
@@ -127,22 +127,6 @@ pub(super) const RULES: &[Rule] = &[
         },
         vendors: &[],
         spec: &["Push API, PushMessageData"],
-        row: None,
-    },
-    Rule {
-        code: "delivery/redelivered",
-        level: Level::Info,
-        status: Status::Accepts,
-        title: "Delivered again",
-        when: "The connection of the user agent ended before it acknowledged the message, which was then delivered again.",
-        why: "A message is delivered at least once: what was not acknowledged comes again.",
-        fix: "Make the handler idempotent: give each message an id, and the notification a tag.",
-        example: Example {
-            before: "registration.showNotification(data.title)",
-            after: "registration.showNotification(data.title, {tag: data.id})",
-        },
-        vendors: &[],
-        spec: &["RFC 8030 §6.2"],
         row: None,
     },
 ];

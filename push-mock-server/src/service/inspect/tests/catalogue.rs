@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use super::cases;
 use crate::service::{
     finding::Level,
-    inspect::{Status, catalogue, rate_limited, redelivered, rule, text},
+    inspect::{
+        Status, catalogue, handler_failed, not_delivered, rate_limited, redelivered, rule, silent, text,
+        undecryptable,
+    },
 };
 
 /// The codes found in something that has the fault, and in something nearly the same that has not.
@@ -25,6 +28,15 @@ fn all_cases() -> Vec<Case> {
         bad: codes(redelivered("alice", 2)),
         good: codes(redelivered("alice", 1)),
     });
+    for (code, finding) in [
+        ("delivery/undecryptable", undecryptable("firefox-1")),
+        ("delivery/not-delivered", not_delivered("firefox-1")),
+        ("delivery/handler-failed", handler_failed("firefox-1", 301)),
+        ("delivery/silent", silent("firefox-1")),
+    ] {
+        // When they are not found is shown where acknowledgements are read.
+        all.push(Case { code, bad: codes(finding), good: Vec::new() });
+    }
     // Whether there is room is the service's to know: the simulations show when this is not found.
     all.push(Case {
         code: "request/rate-limited",
