@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Serve(Box<commands::serve::ServeArgs>),
     /// Fill a running service with one message of every kind
     Demo(commands::demo::DemoArgs),
+    /// A stock browser wired to the service
+    Browser(Box<commands::browser::BrowserArgs>),
     /// Send one message to one or several receivers
     Send(Box<commands::send::SendArgs>),
     /// The sender's address book
@@ -105,7 +107,7 @@ pub(crate) enum Command {
     Encrypt(commands::encrypt::EncryptArgs),
     /// Decrypt a captured body
     Decrypt(commands::decrypt::DecryptArgs),
-    /// Subscriptions of simulated user agents
+    /// Subscriptions and their user agents
     Sub(commands::sub::SubArgs),
     /// The clock of a space: freeze it, move it, let it run
     Clock(commands::clock::ClockArgs),

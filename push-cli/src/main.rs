@@ -9,9 +9,11 @@ mod config;
 mod diagnostic;
 mod environment;
 mod exit_code;
+mod happening;
 mod input;
 mod message;
 mod output;
+mod signals;
 mod text;
 mod usage;
 

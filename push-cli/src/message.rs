@@ -125,9 +125,30 @@ fn facts(message: &Value, with_coding: bool) -> String {
         Some(reason) => facts.push(format!("({reason})")),
         None => facts.push(payload(message, PAYLOAD)),
     }
+    facts.extend(answer(message));
     facts.extend(warning(message));
     facts.retain(|fact| !fact.is_empty());
     facts.join("  ")
+}
+
+/// How a browser answered: its code and the time it took; none for simulated user agents, which answer at once.
+fn answer(message: &Value) -> Option<String> {
+    let last = message.get("deliveries").and_then(Value::as_array)?.last()?;
+    let is_taken =
+        member(message, "state") == "acknowledged" && pointer(message, "/payload/state") == "opaque";
+    attempt(last).or_else(|| is_taken.then(|| format!("received{}", took(last))))
+}
+
+/// `code 100 after 9 ms`, of one attempt; none where the user agent gives no codes.
+pub(crate) fn attempt(attempt: &Value) -> Option<String> {
+    let number = |name: &str| attempt.get(name).and_then(Value::as_u64);
+    let code = number("nackCode").map(|code| format!("nack {code}"));
+    let code = code.or_else(|| number("ackCode").map(|code| format!("code {code}")))?;
+    Some(format!("{code}{}", took(attempt)))
+}
+
+fn took(attempt: &Value) -> String {
+    attempt.get("ms").and_then(Value::as_u64).map(|ms| format!(" after {ms} ms")).unwrap_or_default()
 }
 
 /// The first finding which is more than information, of a message that was accepted.
@@ -194,6 +215,10 @@ pub(crate) fn payload(message: &Value, most: usize) -> String {
             } else {
                 text::quote(text, most)
             }
+        }
+        // The browser holds the keys; its worker may have told what it showed.
+        "opaque" if !pointer(message, "/notification/title").is_empty() => {
+            text::quote(pointer(message, "/notification/title"), most)
         }
         other => format!("({other})"),
     }

@@ -1,6 +1,9 @@
 //! Where results go: text or JSON on stdout, remarks on stderr, colours only where a terminal wants them.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal as _, Write as _},
+};
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
@@ -105,7 +108,7 @@ impl Output {
 
     /// One line of JSON Lines.
     pub(crate) fn record(self, value: &Value) -> Result<()> {
-        self.octets(format!("{value}\n").as_bytes())
+        self.octets(format!("{}\n", inert(&value.to_string())).as_bytes())
     }
 
     /// A remark on stderr, left out with `--quiet` and with `--json`.
@@ -126,6 +129,16 @@ impl Output {
             let _ = write!(anstream::stderr().lock(), "{}", diagnostic.render(self.verbose));
         }
     }
+}
+
+/// JSON escapes C0 only; a terminal obeys U+007F to U+009F as well, and they stand in strings alone.
+fn inert(json: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
+    if !json.contains(is_obeyed) {
+        return Cow::Borrowed(json);
+    }
+    let escaped = |c: char| if is_obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    Cow::Owned(json.chars().map(escaped).collect())
 }
 
 /// The reader of our output has gone, as with `| head`: nothing to say, and no failure of ours.
@@ -178,5 +191,20 @@ pub(crate) fn level_mark(level: &str) -> &'static str {
         "error" => "✗",
         "warning" => "⚠",
         _ => "?",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_nothing_that_a_terminal_obeys() {
+        let value = serde_json::json!({"a\u{9b}": "\u{1b}[1m\u{7f}\u{9f}\u{a0}é"});
+
+        let text = inert(&value.to_string()).into_owned();
+
+        assert_eq!(text, r#"{"a\u009b":"\u001b[1m\u007f\u009f"#.to_owned() + "\u{a0}é\"}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 }

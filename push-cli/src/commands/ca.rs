@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use rustls_pki_types::{
+    CertificateDer,
+    pem::{PemObject as _, SectionKind},
+};
 use serde_json::json;
 
 use crate::{
@@ -55,6 +58,14 @@ pub(crate) fn run(args: &CaArgs, out: Output) -> Result<()> {
             Diagnostic::file(ExitCode::INPUT, "read", &path, &error)
         }
     })?;
+    if !is_certificate(&pem) {
+        return Err(Diagnostic::input(
+            "ca/no-certificate",
+            format!("{} is not exactly one certificate", path.display()),
+        )
+        .why("what else a PEM file may hold, such as a private key, is not printed")
+        .fix("stop the service and remove the file: push serve makes a new CA"));
+    }
     if out.is_json() {
         return out.object(json!({"path": path, "pem": pem}));
     }
@@ -65,6 +76,14 @@ pub(crate) fn run(args: &CaArgs, out: Output) -> Result<()> {
     } else {
         out.line(path.display().to_string())
     }
+}
+
+/// True when `pem` is one certificate and nothing else.
+fn is_certificate(pem: &str) -> bool {
+    let mut sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem.as_bytes());
+    let first = sections.next();
+    let is_first = matches!(first, Some(Ok((SectionKind::Certificate, octets))) if !octets.is_empty());
+    is_first && sections.next().is_none() && pem.matches("-----BEGIN ").count() == 1
 }
 
 /// Where the CA is kept: as told, else in the user's state directory.
@@ -119,7 +138,7 @@ pub(crate) async fn files_of(api: &Api) -> Result<TrustFiles> {
         .fix("trust the CA of that certificate, and set PUSH_URL yourself"));
     }
     let directory = directory(None)?.join("trust");
-    std::fs::create_dir_all(&directory)
+    make_private(&directory)
         .map_err(|error| Diagnostic::file(ExitCode::UNEXPECTED, "create", &directory, &error))?;
     let name =
         format!("{}-{}", api.origin().host().trim_matches(['[', ']']).replace(':', "_"), api.origin().port());
@@ -132,6 +151,15 @@ pub(crate) async fn files_of(api: &Api) -> Result<TrustFiles> {
             .map_err(|error| Diagnostic::file(ExitCode::UNEXPECTED, "write", path, &error))?;
     }
     Ok(files)
+}
+
+/// For this user alone: the CA's key may come to stand in it, and push serve refuses a directory open to others.
+pub(crate) fn make_private(directory: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
 }
 
 /// The system's roots as PEM, ours last.
@@ -163,6 +191,17 @@ fn to_pem(certificate: &CertificateDer<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_certificate_is_taken_for_the_certificate() {
+        let pem = to_pem(&CertificateDer::from(vec![1, 2, 3]));
+        let key = pem.replace("CERTIFICATE", "PRIVATE KEY");
+
+        assert!(is_certificate(&pem));
+        for wrong in [String::new(), key.clone(), pem.clone() + &key, key + &pem, pem.clone() + &pem] {
+            assert!(!is_certificate(&wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_certificate_survives_its_pem_form() {

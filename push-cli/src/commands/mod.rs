@@ -1,5 +1,6 @@
 //! One file per command: what it takes and what it does.
 
+pub(crate) mod browser;
 pub(crate) mod ca;
 pub(crate) mod clock;
 pub(crate) mod completions;
@@ -34,6 +35,7 @@ pub(crate) async fn run(parsed: Parsed, out: Output) -> Result<ExitCode> {
             return serve::run(*args, run, out).await;
         }
         Command::Send(args) => return send::run(*args, out).await,
+        Command::Browser(args) => return browser::run(*args, out).await,
         Command::Inspect(args) => return inspect::run(&args, out),
         Command::Demo(args) => demo::run(args, out).await?,
         Command::Recipient(args) => recipient::run(args, out)?,

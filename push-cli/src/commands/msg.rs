@@ -259,6 +259,9 @@ fn describe(message: &Value, out: Output) -> Result<()> {
             out.line(format!("  {name:<11}{value}"))?;
         }
     }
+    for (index, line) in deliveries(message).into_iter().enumerate() {
+        out.line(format!("  {:<11}{line}", if index == 0 { "browser" } else { "" }))?;
+    }
     for (index, line) in timeline(message).into_iter().enumerate() {
         out.line(format!("  {:<11}{line}", if index == 0 { "timeline" } else { "" }))?;
     }
@@ -335,10 +338,26 @@ fn payload(message: &Value) -> String {
                 format!("{octets} {kind}: {}", text::cut(&text::escape(shown), 400))
             }
         }
-        ("opaque", _) => "opaque: the service does not hold the key".to_owned(),
+        ("opaque", _) => opaque(message),
         ("undecryptable", _) => "undecryptable, see the findings".to_owned(),
         (other, _) => text::escape(other),
     }
+}
+
+/// Only the browser can open it; its worker may have told what it read.
+fn opaque(message: &Value) -> String {
+    let told = message.pointer("/payload/reported").filter(|told| told.is_object());
+    let Some(told) = told else { return "opaque: the browser holds the key".to_owned() };
+    let octets = told.get("bytes").and_then(Value::as_u64).unwrap_or(0);
+    let octets = text::count(usize::try_from(octets).unwrap_or(0), "octet");
+    let shown = text::cut(&text::escape(member(told, "text")), 400);
+    format!("{octets} {}, as the worker told: {shown}", text::escape(member(told, "kind")))
+}
+
+/// One line per attempt at a browser: what it answered.
+fn deliveries(message: &Value) -> Vec<String> {
+    let attempts = message.get("deliveries").and_then(Value::as_array).into_iter().flatten();
+    attempts.filter_map(message::attempt).collect()
 }
 
 fn vapid(message: &Value) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use push_mock_server::{Server, SpaceName, service::subscription::NewSubscription};
+use push_mock_server::{Intercept, Server, SpaceName, TlsSource, service::subscription::NewSubscription};
 use tokio::sync::oneshot;
 
 use self::args::LogFormat;
@@ -15,6 +15,7 @@ use crate::{
     exit_code::ExitCode,
     input,
     output::Output,
+    signals::Signals,
 };
 
 mod args;
@@ -45,9 +46,9 @@ pub(crate) async fn run(args: ServeArgs, run: Run, out: Output) -> Result<ExitCo
         return show_config(&run, out).map(|()| ExitCode::SUCCESS);
     }
     install_log(run.verbose, args.log_format);
-    let signals = Signals::install()?;
-    let token = config.token.clone();
-    let exchanges = config.limits.exchanges;
+    let signals = Signals::install("the service")?;
+    let (token, exchanges) = (config.token.clone(), config.limits.exchanges);
+    let intercepts = config.intercept != Intercept::Off && config.tls != TlsSource::Off;
     let server = match Server::bind(config) {
         Ok(server) => server,
         Err(error) => return Err(start::failed(error).await),
@@ -71,7 +72,7 @@ pub(crate) async fn run(args: ServeArgs, run: Run, out: Output) -> Result<ExitCo
             .map_err(|error| Diagnostic::file(ExitCode::UNEXPECTED, "write", file, &error))?;
     }
     let json = out.is_json() || args.log_format == LogFormat::Json;
-    let ready = start::Ready { url: &url, port, took: began.elapsed(), exchanges, json };
+    let ready = start::Ready { url: &url, port, took: began.elapsed(), intercepts, exchanges, json };
     start::announce(&service, &ready, out).await?;
     let telling = tokio::spawn(log::follow(
         events,
@@ -94,56 +95,6 @@ pub(crate) async fn run(args: ServeArgs, run: Run, out: Output) -> Result<ExitCo
     let _ = running.await;
     telling.abort();
     Ok(ExitCode::SUCCESS)
-}
-
-/// What ends the service: Ctrl-C, and SIGTERM where there are signals.
-///
-/// Installed before the service says that it is ready, so that whoever reads that can end it properly.
-#[derive(Debug)]
-struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(windows)]
-    interrupt: tokio::signal::windows::CtrlC,
-}
-
-impl Signals {
-    fn install() -> Result<Self> {
-        let installed = || -> std::io::Result<Self> {
-            #[cfg(unix)]
-            {
-                use tokio::signal::unix::{SignalKind, signal};
-                Ok(Self {
-                    interrupt: signal(SignalKind::interrupt())?,
-                    terminate: signal(SignalKind::terminate())?,
-                })
-            }
-            #[cfg(windows)]
-            {
-                Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
-            }
-        };
-        installed().map_err(|error| {
-            Diagnostic::new(
-                ExitCode::UNEXPECTED,
-                "serve/signals",
-                "the service cannot be told to stop by signals",
-            )
-            .why(crate::text::io_error(&error))
-        })
-    }
-
-    async fn wait(mut self) {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        #[cfg(windows)]
-        self.interrupt.recv().await;
-    }
 }
 
 fn show_config(run: &Run, out: Output) -> Result<()> {

@@ -1,4 +1,4 @@
-//! `push sub`: subscriptions of simulated user agents, and their airplane mode.
+//! `push sub`: subscriptions, and the airplane mode of their user agents.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::{
     text,
 };
 
-/// Subscriptions of simulated user agents.
+/// Subscriptions and their user agents, simulated ones and browsers.
 #[derive(Args, Debug)]
 pub(crate) struct SubArgs {
     #[command(subcommand)]
@@ -171,6 +171,8 @@ pub(crate) async fn run(args: SubArgs, out: Output) -> Result<()> {
     }
 }
 
+mod browser;
+
 /// The path of a subscription in the API.
 pub(crate) fn path(label: &str) -> String {
     format!("/subscriptions/{}", encode(label))
@@ -235,10 +237,11 @@ fn list_line(item: &Value, width: usize) -> String {
     let label = text::escape(member(item, "label"));
     let gone = member(item, "status") == "gone";
     let online = item.pointer("/userAgent/online").and_then(Value::as_bool).unwrap_or(false);
-    let (mark, state) = match (gone, online) {
-        (true, _) => ("✗", "gone"),
-        (false, true) => ("●", "online"),
-        (false, false) => ("○", "offline"),
+    let (mark, state) = match (gone, online, is_connected(item)) {
+        (true, ..) => ("✗", "gone"),
+        (false, false, _) => ("○", "offline"),
+        (false, true, Some(false)) => ("○", "absent"),
+        (false, true, _) => ("●", "online"),
     };
     let mut counts = String::new();
     for name in ["queued", "delivered", "acknowledged", "refused"] {
@@ -253,11 +256,27 @@ fn list_line(item: &Value, width: usize) -> String {
     format!("{mark} {label:width$}  {kind}  {profile}  {state:<7}{counts}  {id}")
 }
 
+/// Whether a browser has a connection; none for simulated user agents, which need none.
+fn is_connected(object: &Value) -> Option<bool> {
+    if matches!(pointer(object, "/userAgent/kind"), "" | "simulated") {
+        return None;
+    }
+    object.pointer("/userAgent/connected").and_then(Value::as_bool)
+}
+
 async fn show(args: &ShowArgs, out: Output) -> Result<()> {
     let api = Api::new(&args.service)?;
     let query: &[(&str, &str)] = if args.secrets { &[("secrets", "1")] } else { &[] };
     let object = api.get(&path(&args.label), query).await?;
-    if out.is_json() { out.object(object) } else { describe(&object, out) }
+    if out.is_json() {
+        return out.object(object);
+    }
+    describe(&object, out)?;
+    if is_connected(&object).is_none() {
+        return Ok(());
+    }
+    let agent = api.get(&format!("/user-agents/{}", encode(pointer(&object, "/userAgent/id"))), &[]).await?;
+    browser::describe(&agent, out)
 }
 
 fn describe(object: &Value, out: Output) -> Result<()> {
@@ -281,8 +300,8 @@ fn describe(object: &Value, out: Output) -> Result<()> {
         ("profile", text::escape(member(object, "profile"))),
         ("user agent", format!("{}, {state}", text::escape(pointer(object, "/userAgent/kind")))),
         ("endpoint", text::escape(pointer(object, "/subscription/endpoint"))),
-        ("p256dh", text::escape(pointer(object, "/subscription/keys/p256dh"))),
-        ("auth", text::escape(pointer(object, "/subscription/keys/auth"))),
+        ("p256dh", key_text(object, "/subscription/keys/p256dh")),
+        ("auth", key_text(object, "/subscription/keys/auth")),
         ("VAPID key", key),
         ("codings", codings.join(", ")),
     ];
@@ -297,6 +316,13 @@ fn describe(object: &Value, out: Output) -> Result<()> {
         out.line(format!("{name:<11}{value}"))?;
     }
     Ok(())
+}
+
+fn key_text(object: &Value, at: &str) -> String {
+    match pointer(object, at) {
+        "" => "known to the browser's page only".to_owned(),
+        key => text::escape(key),
+    }
 }
 
 async fn switch(args: &SwitchArgs, online: bool, out: Output) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::{
     cli::ServiceArgs,
     commands::wait::{self, Filters},
     diagnostic::{Diagnostic, Result},
+    happening,
     message::{self, Columns, member},
     output::{DIM, Output, styled},
     text,
@@ -58,6 +59,10 @@ pub(crate) async fn run(args: WatchArgs, out: Output) -> Result<()> {
 
 fn line(event: &Value) -> String {
     let kind = member(event, "type");
+    if kind == "message.noted" || happening::is_of_browser(event) {
+        let space = styled(DIM, &text::escape(member(event, "space")));
+        return format!("{}  {space}", happening::line(event).unwrap_or_default());
+    }
     if let Some(message) = event.get("message").filter(|_| kind.starts_with("message.")) {
         let mut message = message.clone();
         if let (Some(members), Some(clock)) = (message.as_object_mut(), event.get("clock")) {

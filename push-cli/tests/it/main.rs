@@ -1,9 +1,13 @@
 //! The binary from outside: transcripts, help texts, and the service as a process.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod help;
+#[cfg(test)]
+mod intercept;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]

@@ -187,7 +187,7 @@ fn the_first_words_name_the_service_and_what_to_try() {
     let mut child = serve.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
 
-    let words: Vec<String> = lines.by_ref().take(13).map(|line| line.unwrap()).collect();
+    let words: Vec<String> = lines.by_ref().take(15).map(|line| line.unwrap()).collect();
 
     let said = words.join("\n");
     let port =

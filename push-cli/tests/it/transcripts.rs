@@ -28,6 +28,11 @@ fn airplane_mode() {
 }
 
 #[test]
+fn intercept() {
+    transcript("../docs/intercept.md", SEEDED);
+}
+
+#[test]
 fn getting_started() {
     transcript("../docs/getting-started.md", SEEDED);
 }

@@ -42,6 +42,9 @@ pub(super) async fn send(
     out: Output,
 ) -> Result<Option<Report>> {
     let subscription = addressed(args, receiver)?;
+    if receiver.is_browser && subscription.keys.is_none() && message.payload_octets().is_some() {
+        return Err(keys_of_page(receiver));
+    }
     let signer = identity.of(receiver).await?;
     if args.dry_run || args.curl {
         dry_run(args, &subscription, message, signer, out).await?;
@@ -70,6 +73,18 @@ pub(super) async fn send(
         vapid: signer.map(|signer| signer.subject.as_ref().map(Subject::as_str).map(str::to_owned)),
         recorded,
     }))
+}
+
+/// The browser gave its keys to its page alone, and nothing can be encrypted without them.
+fn keys_of_page(receiver: &Receiver) -> Diagnostic {
+    let name = text::quote(&receiver.name, 60);
+    Diagnostic::input("subscription/keys-missing", format!("the keys of {name} are known to its page only"))
+        .why("a stock browser tells the push service no keys; its page gets them with the subscription")
+        .fix(
+            "send from the application that has the subscription, or a message without a payload (--empty); \
+             the page /try tells its keys by itself",
+        )
+        .see("push help subscription/keys-missing")
 }
 
 /// The subscription, on the path of 2016 when that was asked for.

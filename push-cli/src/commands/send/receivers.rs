@@ -11,7 +11,7 @@ use crate::{
     diagnostic::{Diagnostic, Result},
     exit_code::ExitCode,
     input,
-    message::member,
+    message::{member, pointer},
     text,
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Receiver {
     pub(super) subscription: Subscription,
     /// The service's own key is the one it was restricted to, or it is restricted to none.
     pub(super) is_own: bool,
+    /// A browser holds its keys, so they may be unknown here.
+    pub(super) is_browser: bool,
 }
 
 /// Resolves every TO, in order.
@@ -80,9 +82,16 @@ async fn one(name: &str, args: &SendArgs, api: &Api, book: &Registry) -> Result<
 async fn subscription_here(label: &str, api: &Api) -> Result<Option<Receiver>> {
     match api.get(&sub::path(label), &[]).await {
         Ok(object) => {
-            let subscription = encrypt::read_subscription(&object.to_string(), label)?;
+            let mut subscription = encrypt::read_subscription(&object.to_string(), label)?;
             let label = member(&object, "label").to_owned();
-            Ok(Some(Receiver { name: label, subscription, is_own: true }))
+            let is_browser = !matches!(pointer(&object, "/userAgent/kind"), "" | "simulated");
+            if is_browser {
+                // A browser may have an endpoint of its vendor's origin; the service has the same resource here.
+                let local = ["/endpoints/http", "/endpoints/https"].map(|at| pointer(&object, at));
+                let local = local.iter().find_map(|url| url.parse::<PushResource>().ok());
+                subscription.endpoint = local.unwrap_or(subscription.endpoint);
+            }
+            Ok(Some(Receiver { name: label, subscription, is_own: true, is_browser }))
         }
         Err(error) if error.code() == "api/not-found" => Ok(None),
         Err(error) => Err(error),
@@ -114,7 +123,7 @@ fn receiver(name: &str, subscription: Subscription, api: &Api) -> Receiver {
     let same_host =
         origin.host() == api.origin().host() || origin.is_loopback() && api.origin().is_loopback();
     let is_own = same_host && origin.port() == api.origin().port();
-    Receiver { name: name.to_owned(), subscription, is_own }
+    Receiver { name: name.to_owned(), subscription, is_own, is_browser: false }
 }
 
 fn unknown(name: &str, api: &Api) -> Diagnostic {

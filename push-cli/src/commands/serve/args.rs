@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use push_crypto::{Origin, Ttl};
-use push_mock_server::{ApiToken, ClockStart, Config, Limits, Profile, Rate, TlsSource};
+use push_mock_server::{ApiToken, ClockStart, Config, Intercept, Limits, Profile, Rate, TlsSource};
 
 use super::limits;
 use crate::{
@@ -79,6 +79,21 @@ pub(crate) struct ServeArgs {
     /// Directory of the local CA [default: in the user's state directory]
     #[arg(long, value_name = "D", conflicts_with = "tls_cert")]
     ca_dir: Option<PathBuf>,
+    /// As a proxy, stand in for the vendors' push hosts: on, off, or pass,
+    /// which lets other hosts through
+    #[arg(
+        long,
+        env = "PUSH_INTERCEPT",
+        value_enum,
+        value_name = "MODE",
+        default_value = "on",
+        hide_possible_values = true,
+        hide_env_values = true
+    )]
+    intercept: Interception,
+    /// Further host to stand in for; repeat for several
+    #[arg(long, value_name = "H")]
+    intercept_host: Vec<String>,
     /// Bearer token of the API, or @FILE; needed beyond loopback
     #[arg(long, env = "PUSH_TOKEN", value_name = "T", hide_env_values = true)]
     token: Option<String>,
@@ -119,6 +134,16 @@ enum Clock {
     Frozen,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Interception {
+    /// Push hosts of the vendors end here, others are refused.
+    On,
+    /// All are refused.
+    Off,
+    /// Push hosts of the vendors end here, others are let through.
+    Pass,
+}
+
 /// Form of what the service tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
@@ -129,8 +154,17 @@ pub(super) enum LogFormat {
 }
 
 fn parse_host(text: &str) -> std::result::Result<String, String> {
-    let host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']' | '*');
-    if !text.is_empty() && text.chars().all(host) {
+    if text.contains('*') {
+        return Err(
+            "a pattern would let any page in by DNS rebinding; write each name, like push.test".to_owned()
+        );
+    }
+    let is_address = text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    if !is_address && let Some((name, _)) = text.rsplit_once(':').filter(|(name, _)| !name.is_empty()) {
+        return Err(format!("a name counts on every port; write it without the port: {name}"));
+    }
+    let host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if is_address || !text.is_empty() && text.chars().all(host) {
         Ok(text.to_owned())
     } else {
         Err("it is no host name; write the name only, like push.test".to_owned())
@@ -138,7 +172,12 @@ fn parse_host(text: &str) -> std::result::Result<String, String> {
 }
 
 fn parse_allowed_origin(text: &str) -> std::result::Result<String, String> {
-    if text == "*" { Ok(text.to_owned()) } else { text::parse_origin(text).map(|origin| origin.to_string()) }
+    if text.contains('*') {
+        return Err(
+            "any page could then use the API; write each origin, like http://localhost:3000".to_owned()
+        );
+    }
+    text::parse_origin(text).map(|origin| origin.to_string())
 }
 
 fn parse_profile(text: &str) -> std::result::Result<Profile, String> {
@@ -174,6 +213,12 @@ impl ServeArgs {
                 Clock::Frozen => ClockStart::Frozen,
             },
             seed: self.seed,
+            intercept: match self.intercept {
+                Interception::On => Intercept::On,
+                Interception::Off => Intercept::Off,
+                Interception::Pass => Intercept::Pass,
+            },
+            intercept_hosts: self.intercept_host.clone(),
             limits: self.limits(settings)?,
             ..Config::default()
         };
@@ -230,5 +275,30 @@ impl ServeArgs {
         limits.exchange_age = self.max_age.or(limits.exchange_age);
         limits.rate_per_subscription = self.rate.or(limits.rate_per_subscription);
         Ok(limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_origins_are_named_one_by_one() {
+        for good in ["push.test", "my_host", "192.0.2.7", "::1", "[2001:db8::1]"] {
+            assert_eq!(parse_host(good).as_deref(), Ok(good));
+        }
+        for (wrong, fix) in [
+            ("*", "write each name"),
+            ("*.test", "write each name"),
+            ("push.test:8030", "without the port: push.test"),
+            ("[::1]:8030", "without the port: [::1]"),
+            ("a b", "like push.test"),
+            ("", "like push.test"),
+        ] {
+            let error = parse_host(wrong).unwrap_err();
+            assert!(error.contains(fix), "{wrong}: {error}");
+        }
+        assert!(parse_allowed_origin("*").unwrap_err().contains("write each origin"));
+        assert_eq!(parse_allowed_origin("https://app.example").as_deref(), Ok("https://app.example"));
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Ready<'a> {
     pub(super) port: u16,
     /// Time from the start of the command.
     pub(super) took: Duration,
+    /// Whether programs may have the service as their proxy.
+    pub(super) intercepts: bool,
     /// How many finished messages are kept.
     pub(super) exchanges: usize,
     /// JSON instead of text.
@@ -49,7 +51,11 @@ pub(super) async fn announce(service: &PushService, ready: &Ready<'_>, out: Outp
     };
     let secure = info.urls.https.as_ref().map_or_else(|| url.to_string(), ToString::to_string);
     let name = |name: &str| styled(BOLD, &format!("{name:<10}"));
-    for line in [
+    let proxy = info.urls.http.as_ref().unwrap_or(url);
+    let intercept = ready.intercepts.then(|| {
+        format!("{} HTTPS_PROXY={proxy}     (push hosts of the vendors end here)", name("Intercept"))
+    });
+    let mut lines = vec![
         format!(
             "push {}   local Web Push service, ready in {} ms",
             env!("CARGO_PKG_VERSION"),
@@ -58,16 +64,21 @@ pub(super) async fn announce(service: &PushService, ready: &Ready<'_>, out: Outp
         String::new(),
         format!("{} {url}/p/…{https}", name("Endpoint")),
         format!("{} {url}/api/v1", name("API")),
+    ];
+    lines.extend(intercept);
+    lines.extend([
         format!("{} {vapid}", name("VAPID")),
         String::new(),
         format!("{} push send demo \"Hello\"          in another terminal", name("Try it")),
         format!("{:<10} push demo                       one message of every kind", ""),
+        format!("{:<10} push browser firefox            a real browser, subscribed to this service", ""),
         format!("{:<10} eval \"$(push env)\"              let Node, Python, … trust {secure}", ""),
         format!("{:<10} (npm web-push and Ruby web-push speak https only: do this first)", ""),
         String::new(),
         format!("Memory only, last {} messages. Stop with Ctrl-C.", ready.exchanges),
         String::new(),
-    ] {
+    ]);
+    for line in lines {
         out.line(if line.is_empty() { line } else { format!("  {line}") })?;
     }
     Ok(())
@@ -125,9 +136,13 @@ async fn in_use(address: SocketAddr) -> Diagnostic {
     }
 }
 
-/// `push 0.1.0, started 07:12, 31 messages`
+/// `push 0.1.0, started 07:12, 31 messages`; less of a service that wants a token.
 async fn who(api: Api) -> Option<String> {
-    let info = api.get("/info", &[]).await.ok()?;
+    let info = match api.get("/info", &[]).await {
+        Ok(info) => info,
+        Err(error) if error.code() == "api/unauthorized" => return Some("with a token".to_owned()),
+        Err(_) => return None,
+    };
     let version = member(&info, "version");
     if version.is_empty() {
         return None;
