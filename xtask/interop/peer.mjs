@@ -83,6 +83,7 @@ async function send(request) {
   if (request.vapid) options.vapidDetails = request.vapid;
   if (request.topic) options.topic = request.topic;
   if (request.urgency) options.urgency = request.urgency;
+  if (request.proxy) options.proxy = request.proxy;
   const payload = request.text === undefined ? null : bytes(request.text);
   const answer = await webPush.sendNotification(request.subscription, payload, options).catch((error) => {
     if (error.statusCode) return error;

@@ -1,7 +1,12 @@
 //! `conformance`: the table of requirements in `xtask/conformance.tsv`, the page made from it, and the
 //! check that every row which is said to pass is shown by a test that exists.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    path::Path,
+};
 
 use crate::{
     failure::{Context, Failure},
@@ -11,6 +16,10 @@ use crate::{
 const TABLE: &str = "xtask/conformance.tsv";
 const CHOICES: &str = "xtask/choices.tsv";
 const PAGE: &str = "docs/conformance.md";
+/// Where the tests with real browsers are; one is named by its file.
+const SUITE: &str = "xtask/browsers/tests";
+/// Rows that come of what browsers do, not of a document.
+const BROWSERS: [&str; 2] = ["AP-", "GCM-"];
 
 /// One requirement.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,6 +85,11 @@ impl Row {
         self.level.contains("MUST")
     }
 
+    /// Whether the tests that show it have to name it.
+    fn is_to_be_named(&self) -> bool {
+        self.is_must() || BROWSERS.iter().any(|prefix| self.id.starts_with(prefix))
+    }
+
     /// The tests that show it, by name; a review names a document instead.
     fn tests(&self) -> impl Iterator<Item = &str> {
         self.evidence.split(", ").filter(|name| !name.starts_with("review: "))
@@ -115,17 +129,25 @@ fn read(table: &str) -> Result<Vec<Row>, Failure> {
 }
 
 /// Everything in the sources that can name a row or be a test.
+#[derive(Default)]
 struct TestSources {
     /// Names of functions with a test attribute.
     names: BTreeSet<String>,
     /// Rows named in the test half of a file.
     rows: BTreeSet<String>,
+    /// Rows named in each file of tests with real browsers.
+    suite: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl TestSources {
     fn collect() -> Result<Self, Failure> {
-        let mut found = Self { names: BTreeSet::new(), rows: BTreeSet::new() };
+        let mut found = Self::default();
         for path in workspace::files()? {
+            if path.starts_with(SUITE) && path.extension().is_some_and(|extension| extension == "mjs") {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let text = fs::read_to_string(workspace::root().join(&path))?;
+                found.suite.insert(name, rows_in(&text).map(str::to_owned).collect());
+            }
             if path.extension().is_some_and(|extension| extension == "rs") && !path.starts_with("xtask") {
                 let text = fs::read_to_string(workspace::root().join(&path))?;
                 found.add(&path, &text);
@@ -139,11 +161,7 @@ impl TestSources {
             path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
         let tests = if is_test_file { Some(0) } else { text.find("#[cfg(test)]") };
         let Some(tests) = tests.and_then(|at| text.get(at..)) else { return };
-        for word in tests.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-')) {
-            if is_row(word) {
-                self.rows.insert(word.to_owned());
-            }
-        }
+        self.rows.extend(rows_in(tests).map(str::to_owned));
         for line in tests.lines() {
             if let Some(name) = function_name(line) {
                 self.names.insert(name.to_owned());
@@ -152,8 +170,12 @@ impl TestSources {
     }
 }
 
+fn rows_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-')).filter(|word| is_row(word))
+}
+
 fn is_row(word: &str) -> bool {
-    let number = ["PS-", "AS-", "UA-"].iter().find_map(|prefix| word.strip_prefix(prefix));
+    let number = ["PS-", "AS-", "UA-"].iter().chain(&BROWSERS).find_map(|prefix| word.strip_prefix(prefix));
     number.is_some_and(|digits| digits.len() == 3 && digits.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
@@ -177,11 +199,17 @@ fn problems(rows: &[Row], sources: &TestSources) -> Vec<String> {
         if row.state != State::Pass {
             continue;
         }
-        for name in row.tests().filter(|name| !sources.names.contains(*name)) {
+        let (suites, names): (Vec<_>, Vec<_>) = row.tests().partition(|name| name.ends_with(".mjs"));
+        for name in names.iter().filter(|name| !sources.names.contains(**name)) {
             problems.push(format!("{id}: no test is called {name}"));
         }
-        if row.is_must() && row.tests().next().is_some() && !sources.rows.contains(id) {
-            problems.push(format!("{id}: is a MUST and passes, but no test names the row"));
+        for suite in &suites {
+            if !sources.suite.get(*suite).is_some_and(|rows| rows.contains(id)) {
+                problems.push(format!("{id}: {SUITE}/{suite} is not there, or does not name the row"));
+            }
+        }
+        if row.is_to_be_named() && !names.is_empty() && !sources.rows.contains(id) {
+            problems.push(format!("{id}: passes and must be named, but no test names the row"));
         }
     }
     problems
@@ -194,7 +222,8 @@ fn page(rows: &[Row]) -> String {
          Every requirement of RFC 8030, RFC 8188, RFC 8291, RFC 8292 and the Push API which touches the wire, \
          in our own words, with its state in this release.\n\
          `PS` is a requirement on the push service, `AS` on the application server (the sender), \
-         `UA` on the user agent (the receiver).\n\
+         `UA` on the user agent (the receiver). `AP` and `GCM` are what a push service has to do for stock Firefox \
+         and Chromium; they come of what these browsers do, not of a document.\n\
          *pass* names the tests that show it, *not offered* what is left out, *deviates* gives the reason; \
          there is no fourth state.\n\
          *stated* is plain text that defines behaviour without a key word; *profile* is our choice where the \
@@ -251,7 +280,7 @@ mod tests {
     }
 
     fn sources(text: &str) -> TestSources {
-        let mut found = TestSources { names: BTreeSet::new(), rows: BTreeSet::new() };
+        let mut found = TestSources::default();
         found.add(Path::new("push-mock-server/tests/it/ttl.rs"), text);
         found
     }
@@ -263,6 +292,19 @@ mod tests {
         assert_eq!(problems(&rows, &sources("/// PS-045\n#[test]\nfn nothing_is_late() {}")), [""; 0]);
         assert_eq!(problems(&rows, &sources("/// PS-045\n#[test]\nfn something() {}")).len(), 1);
         assert_eq!(problems(&rows, &sources("#[test]\nasync fn nothing_is_late() {}")).len(), 1);
+    }
+
+    #[test]
+    fn a_test_with_browsers_is_a_file_that_names_the_row() {
+        let rows = [row("pass", "ending.test.mjs")];
+        let mut there = sources("");
+        there.suite.insert(
+            "ending.test.mjs".into(),
+            rows_in("test('(PS-045, AP-001)')").map(str::to_owned).collect(),
+        );
+
+        assert_eq!(problems(&rows, &there), [""; 0]);
+        assert_eq!(problems(&rows, &sources("")).len(), 1);
     }
 
     #[test]

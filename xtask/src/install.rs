@@ -53,19 +53,19 @@ pub(crate) fn cargo_deny() -> Result<PathBuf, Failure> {
     Ok(ours)
 }
 
-/// The packages of `xtask/interop/package-lock.json`; returns the folder that holds `node_modules`.
-pub(crate) fn node_packages() -> Result<PathBuf, Failure> {
+/// The packages of a folder's `package-lock.json`; returns the folder that holds `node_modules`.
+pub(crate) fn node_packages(source: &str, name: &str) -> Result<PathBuf, Failure> {
     if !process::works("node", &["--version"]) || !process::works("npm", &["--version"]) {
         system_packages(&["nodejs", "npm"])?;
     }
-    let source = workspace::root().join("xtask/interop");
-    let folder = tools().join("node");
-    let wanted =
-        fs::read_to_string(source.join("package-lock.json")).context("xtask/interop/package-lock.json")?;
+    let folder = tools().join(name);
+    let lock = format!("{source}/package-lock.json");
+    let source = workspace::root().join(source);
+    let wanted = fs::read_to_string(source.join("package-lock.json")).context(&lock)?;
     if stamp_matches(&folder, &wanted) {
         return Ok(folder);
     }
-    println!("    installing the Node.js packages of xtask/interop/package.json into {}", folder.display());
+    println!("    installing the Node.js packages of {lock} into {}", folder.display());
     fs::create_dir_all(&folder)?;
     for name in ["package.json", "package-lock.json"] {
         fs::copy(source.join(name), folder.join(name)).context(name)?;
@@ -81,6 +81,28 @@ pub(crate) fn node_packages() -> Result<PathBuf, Failure> {
     process::run(&mut command)?;
     write_stamp(&folder, &wanted)?;
     Ok(folder)
+}
+
+/// The browsers as Debian ships them, the program that writes into their certificate stores, and a display.
+pub(crate) fn browsers() -> Result<(), Failure> {
+    let programs: [(&str, &[&str]); 4] = [
+        ("firefox-esr", &["firefox-esr", "firefox"]),
+        ("chromium", &["chromium", "chromium-browser", "google-chrome"]),
+        ("libnss3-tools", &["certutil"]),
+        ("xvfb", &["Xvfb"]),
+    ];
+    let missing: Vec<_> = programs
+        .iter()
+        .filter(|(_, names)| !names.iter().any(|name| found(name)))
+        .map(|(package, _)| *package)
+        .collect();
+    if missing.is_empty() { Ok(()) } else { system_packages(&missing) }
+}
+
+/// Whether a program is where the shell would look.
+fn found(name: &str) -> bool {
+    let folders = workspace::variable("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(name).is_file())
 }
 
 /// The packages of `xtask/interop/requirements.txt`; returns the interpreter that sees them.

@@ -1,11 +1,12 @@
 //! Chores of the project, each one word: `cargo xtask test`, `ci`, `tidy`, `conformance`, `vectors`,
-//! `interop`, `bench`. Never a dependency of anything.
+//! `interop`, `browsers`, `bench`. Never a dependency of anything.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who started it")]
 #![expect(clippy::indexing_slicing, reason = "only JSON is indexed, where a missing member reads as null")]
 
 #[cfg(feature = "bench")]
 mod bench;
+mod browsers;
 mod conformance;
 mod failure;
 mod features;
@@ -33,7 +34,9 @@ cargo xtask CHORE
   conformance         writes docs/conformance.md from xtask/conformance.tsv; --check only compares
   vectors [FILE…]     known answers against every provider; without files those of push-crypto/tests/vectors
   interop [WORD]      other libraries in both directions; WORD chooses the cases that contain it
-  bench [PART…]       figures beside other libraries: crypto, client, service, startup
+  browsers [WORD]     stock Firefox and Chromium subscribe to push serve; WORD chooses files or tests
+                      --rounds N repeats them
+  bench [PART…]       figures beside other libraries: crypto, client, service, startup, browsers
 ";
 
 /// Figures need what is measured, built with optimisation; the other chores need neither.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::run(),
         "conformance" => conformance::run(&rest),
         "bench" => run_bench(&rest),
+        "browsers" => browsers::run(&rest),
         "interop" => interop::run(&rest),
         "vectors" => return vectors::run(&rest),
         "" | "help" | "--help" | "-h" => {

@@ -72,6 +72,17 @@ impl Service {
         self.child.id()
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    #[cfg_attr(not(feature = "bench"), expect(dead_code, reason = "only figures connect by themselves"))]
+    pub(crate) fn port(&self) -> Result<u16, Failure> {
+        let port = self.url.rsplit(':').next().unwrap_or_default();
+        port.parse().context(format_args!("port of {}", self.url))
+    }
+
     /// The certificate to trust for `https://localhost:PORT`.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.join("ca/ca.pem")

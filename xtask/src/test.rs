@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use crate::{
-    conformance,
+    browsers, conformance,
     failure::{Context, Failure},
     features, install, interop, process,
     steps::{Ended, Steps},
@@ -39,6 +39,11 @@ const STEPS: &[Step] = &[
     Step { name: "test", what: "unit, integration and documentation tests", work: test },
     Step { name: "vectors", what: "published vectors against every provider", work: vectors_step },
     Step { name: "interop", what: "other libraries in both directions", work: interop_step },
+    Step {
+        name: "browsers",
+        what: "stock Firefox and Chromium subscribe to push serve",
+        work: browsers_step,
+    },
     Step {
         name: "targets",
         what: "push-crypto without std: on this machine, wasm32 and thumb",
@@ -142,6 +147,11 @@ fn interop_step() -> Result<Ended, Failure> {
     Ok(Ended::Passed)
 }
 
+fn browsers_step() -> Result<Ended, Failure> {
+    browsers::run(&[])?;
+    Ok(Ended::Passed)
+}
+
 /// The crate that promises to need no operating system, built where there is none.
 fn targets() -> Result<Ended, Failure> {
     const TARGETS: [&str; 2] = ["wasm32-unknown-unknown", "thumbv7em-none-eabi"];
@@ -176,7 +186,12 @@ fn deny() -> Result<Ended, Failure> {
 
 /// Dependencies are only what the lock files say.
 fn lock_files_are_committed() -> Result<Ended, Failure> {
-    for path in ["Cargo.lock", "xtask/peers/Cargo.lock", "xtask/interop/package-lock.json"] {
+    for path in [
+        "Cargo.lock",
+        "xtask/peers/Cargo.lock",
+        "xtask/interop/package-lock.json",
+        "xtask/browsers/package-lock.json",
+    ] {
         fs::metadata(workspace::root().join(path)).context(path)?;
     }
     Ok(Ended::Passed)

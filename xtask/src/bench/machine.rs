@@ -27,6 +27,14 @@ fn on_processor(path: &str) -> Option<u64> {
     fs::read_to_string(path).ok()?.split(' ').next()?.parse().ok()
 }
 
+/// Memory of a process that is really there.
+pub(super) fn resident_kibibytes(process: u32) -> Result<f64, Failure> {
+    let path = format!("/proc/{process}/status");
+    let text = fs::read_to_string(&path).context(&path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches("kB").trim().parse().context("VmRSS")
+}
+
 /// What a reader of the figures has to know.
 pub(super) fn describe() -> Value {
     let said = |program: &str, arguments: &[&str]| {

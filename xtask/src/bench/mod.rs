@@ -1,11 +1,15 @@
 //! `bench`: figures beside other implementations, measured in the same run, in turns.
 //!
 //! What is counted is processor time, so that other work on the machine disturbs little: nanoseconds of the
-//! thread (crypto, client) or of the whole process (service). A figure is the median over rounds.
+//! thread (crypto, client) or of the whole process (service). A figure is the median over rounds. What a person
+//! waits for (startup, browsers) is wall time.
 
+mod browsers;
 mod client;
+mod connections;
 mod crypto;
 mod figures;
+mod floor;
 mod machine;
 mod service;
 mod startup;
@@ -28,11 +32,19 @@ struct Part {
 
 type Measure = fn() -> Result<Part, Failure>;
 
-const PARTS: &[(&str, Measure)] =
-    &[("crypto", crypto::run), ("client", client::run), ("service", service::run), ("startup", startup::run)];
+const PARTS: &[(&str, Measure)] = &[
+    ("crypto", crypto::run),
+    ("client", client::run),
+    ("service", service::run),
+    ("startup", startup::run),
+    ("browsers", browsers::run),
+];
 
 /// Measures the named parts, or all; a claim that does not hold is a failure.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    if arguments.first().is_some_and(|name| name == floor::NAME) {
+        return floor::serve();
+    }
     for name in arguments {
         if !PARTS.iter().any(|(part, _)| part == name) {
             let known: Vec<_> = PARTS.iter().map(|(part, _)| *part).collect();

@@ -5,6 +5,7 @@ use std::{fs, time::Instant};
 use super::{
     Part,
     figures::{Claim, Figure},
+    machine,
 };
 use crate::{
     failure::{Context, Failure},
@@ -43,9 +44,5 @@ pub(super) fn run() -> Result<Part, Failure> {
 }
 
 fn resident_megabytes(process: u32) -> Result<f64, Failure> {
-    let path = format!("/proc/{process}/status");
-    let text = fs::read_to_string(&path).context(&path)?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse().context("VmRSS")?;
-    Ok(kibibytes * 1024.0 / 1e6)
+    Ok(machine::resident_kibibytes(process)? * 1024.0 / 1e6)
 }

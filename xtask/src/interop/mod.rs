@@ -26,7 +26,7 @@ pub(crate) struct Peers {
 impl Peers {
     /// Installs what is missing and starts them.
     fn start() -> Result<Self, Failure> {
-        Ok(Self { node: node(None)?, python: python()?, rust: rust()? })
+        Ok(Self { node: node(None)?, python: python(&[])?, rust: rust()? })
     }
 
     fn get(&mut self, place: Place) -> &mut Peer {
@@ -48,7 +48,7 @@ enum Place {
 
 /// The packages of npm, trusting a certificate authority of ours as well.
 pub(crate) fn node(authority: Option<&std::path::Path>) -> Result<Peer, Failure> {
-    let folder = install::node_packages()?;
+    let folder = install::node_packages("xtask/interop", "node")?;
     let mut command = Command::new("node");
     command.arg("--no-warnings").arg(workspace::root().join("xtask/interop/peer.mjs")).arg(folder);
     if let Some(path) = authority {
@@ -57,9 +57,12 @@ pub(crate) fn node(authority: Option<&std::path::Path>) -> Result<Peer, Failure>
     Peer::start(command)
 }
 
-fn python() -> Result<Peer, Failure> {
+/// The packages of PyPI, with further variables.
+fn python(variables: &[(String, String)]) -> Result<Peer, Failure> {
     let mut command = Command::new(install::python_packages()?);
-    command.arg(workspace::root().join("xtask/interop/peer.py"));
+    command
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .arg(workspace::root().join("xtask/interop/peer.py"));
     Peer::start(command)
 }
 

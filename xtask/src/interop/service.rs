@@ -38,6 +38,15 @@ pub(super) fn run(peers: &mut Peers, cases: &mut Cases) -> Result<(), Failure> {
             send_built(&service, &mut trusting, built, coding)
         });
     }
+    let mut proxied = super::python(&proxy_variables(&service)?)?;
+    for coding in ["aes128gcm", "aesgcm"] {
+        cases.case(&format!("npm web-push 3.6.7 with its option proxy reaches push serve, {coding}"), || {
+            send_through(&service, &mut trusting, Sender::NpmWebPush, coding)
+        });
+        cases.case(&format!("PyPI pywebpush 2.5.0 with HTTPS_PROXY reaches push serve, {coding}"), || {
+            send_through(&service, &mut proxied, Sender::Pywebpush, coding)
+        });
+    }
     cases.case("npm web-push 3.6.7 sends a tickle to push serve", || tickle(&service, &mut trusting));
     cases.case("npm web-push 3.6.7 with another key is refused by push serve", || {
         other_key(&service, &mut trusting)
@@ -82,6 +91,14 @@ impl Receiver {
         Ok(Self { label: label.to_owned(), subscription, key })
     }
 
+    /// The same with the endpoint that a vendor would have given out.
+    fn at_vendor(mut self) -> Self {
+        let token = self.endpoint().rsplit('/').next().unwrap_or_default().to_owned();
+        self.subscription["endpoint"] =
+            format!("https://fcm.googleapis.com/fcm/send/cQd3x_aBcDe:APA91b{token}").into();
+        self
+    }
+
     fn endpoint(&self) -> &str {
         self.subscription["endpoint"].as_str().unwrap_or_default()
     }
@@ -114,12 +131,46 @@ fn send(service: &Service, peer: &mut Peer, sender: Sender, coding: &str) -> Res
     };
     let receiver = Receiver::subscribe(service, &label, style)?;
     let scheme = receiver.endpoint().split(':').next().unwrap_or_default().to_owned();
+    let message = ask_to_send(service, peer, (question, coding, None), &receiver)?;
+    let note = check(&message, coding, &receiver)?;
+    Ok(format!("{scheme}, {note}"))
+}
+
+/// The variables that `push env --intercept` gives.
+fn proxy_variables(service: &Service) -> Result<Vec<(String, String)>, Failure> {
+    let env = service.push_json(&["env", "--intercept", "--json"])?;
+    let variables = env["env"].as_object().into_iter().flatten();
+    Ok(variables.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect())
+}
+
+/// To an endpoint at a vendor's host, with the service as the proxy.
+fn send_through(service: &Service, peer: &mut Peer, sender: Sender, coding: &str) -> Result<String, Failure> {
+    let (label, question) = match sender {
+        Sender::NpmWebPush => (format!("npm-proxy-{coding}"), "web-push-send"),
+        Sender::Pywebpush => (format!("pypi-proxy-{coding}"), "send"),
+    };
+    let receiver = Receiver::subscribe(service, &label, "local")?.at_vendor();
+    let message = ask_to_send(service, peer, (question, coding, Some(service.url())), &receiver)?;
+    let note = check(&message, coding, &receiver)?;
+    match message["request"]["via"].as_str() {
+        Some("intercept") => Ok(note),
+        via => Err(Failure::new(format!("it came by {via:?}"))),
+    }
+}
+
+/// Asks a library to send; the message that came of it.
+fn ask_to_send(
+    service: &Service,
+    peer: &mut Peer,
+    (question, coding, proxy): (&str, &str, Option<&str>),
+    receiver: &Receiver,
+) -> Result<Value, Failure> {
     let audience = receiver.endpoint().split('/').take(3).collect::<Vec<_>>().join("/");
     let answer = peer.ask(&json!({
         "op": question, "subscription": receiver.subscription, "coding": coding, "ttl": 600,
         "text": base64url::encode(TEXT.as_bytes()), "topic": "goal", "urgency": "high",
         // npm
-        "vapid": receiver.details(),
+        "vapid": receiver.details(), "proxy": proxy,
         // PyPI
         "private": *receiver.key.to_base64url(), "claims": { "sub": SUBJECT, "aud": audience },
         "headers": { "Topic": "goal", "Urgency": "high" },
@@ -127,8 +178,7 @@ fn send(service: &Service, peer: &mut Peer, sender: Sender, coding: &str) -> Res
     if answer["status"] != 201 {
         return Err(Failure::new(format!("answered {}: {}", answer["status"], answer["body"])));
     }
-    let note = check(&receiver.message(service)?, coding, &receiver)?;
-    Ok(format!("{scheme}, {note}"))
+    receiver.message(service)
 }
 
 /// What the service made of a message that was written as we expect.
@@ -306,7 +356,8 @@ pub(crate) struct OtherService {
 impl OtherService {
     /// Starts it and waits until it answers.
     pub(crate) fn start(node: &mut Peer) -> Result<Self, Failure> {
-        let program = install::node_packages()?.join("node_modules/web-push-testing/src/bin/server.js");
+        let program = install::node_packages("xtask/interop", "node")?
+            .join("node_modules/web-push-testing/src/bin/server.js");
         // It takes no port 0, so a free one is found for it.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let mut command = Command::new("node");
