@@ -1,6 +1,6 @@
 //! Steps of single messages: manual ones of simulated user agents, and what the sender does with a message resource.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     PushService,
@@ -15,7 +15,7 @@ use crate::{
     error::ServiceError,
     ids::{MessageId, SubscriptionId},
     space::SpaceName,
-    store::{MessageKey, QueueQuery, Store, StoredMessage},
+    store::{Store, StoredMessage},
 };
 
 /// Fields that belong to a message and are handed on with it.
@@ -84,7 +84,7 @@ impl PushService {
             });
         }
         let record = step.turn.record(step.of).await?.ok_or_else(|| step.vanished())?;
-        let message = step.waiting(self).await?.ok_or_else(|| step.vanished())?;
+        let message = step.waiting().await?.ok_or_else(|| step.vanished())?;
         step.turn.deliver(&record, &message).await;
         step.now()
     }
@@ -195,21 +195,7 @@ impl StepOf {
     }
 
     /// The message in the store.
-    async fn waiting(&self, service: &PushService) -> Result<Option<Arc<StoredMessage>>, ServiceError> {
-        let mut query = QueueQuery {
-            of: self.turn.agent.key,
-            after: 0,
-            least: push_crypto::Urgency::VeryLow,
-            at_most: 100,
-            octets: usize::MAX,
-        };
-        loop {
-            let waiting = service.0.store.queue(self.space.now(), query).await?;
-            if let Some(found) = waiting.iter().find(|message| message.id == self.id) {
-                return Ok(Some(Arc::clone(found)));
-            }
-            let Some(MessageKey { seq, .. }) = waiting.last().map(|last| last.key) else { return Ok(None) };
-            query.after = seq;
-        }
+    async fn waiting(&self) -> Result<Option<Arc<StoredMessage>>, ServiceError> {
+        Ok(self.turn.stored(&HashSet::from([self.id])).await?.pop())
     }
 }

@@ -3,7 +3,7 @@
 //! The wire reads and writes; here is what it may ask and what it is told. A user agent that is attached for the
 //! first time is kept while its connection lasts, and longer only when it subscribes.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use tokio::sync::{Notify, mpsc};
 
@@ -284,12 +284,10 @@ impl Attached {
             return;
         }
         let turn = self.service.turn(&self.space, &self.agent).await;
-        for version in versions {
-            let Ok(id) = version.parse::<MessageId>() else { continue };
-            *lock(&self.agent.state).acks.entry(Ack::Received.name()).or_default() += 1;
-            if let Err(error) = turn.received(id).await {
-                tracing::warn!(%error, "an acknowledgement is lost; the message comes again");
-            }
+        let ids: HashSet<_> = versions.iter().filter_map(|version| version.parse().ok()).collect();
+        *lock(&self.agent.state).acks.entry(Ack::Received.name()).or_default() += ids.len() as u64;
+        if let Err(error) = turn.received(&ids).await {
+            tracing::warn!(%error, "an acknowledgement is lost; the message comes again");
         }
     }
 }

@@ -5,7 +5,10 @@
 
 mod absence;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use push_crypto::{Timestamp, Urgency};
 use tokio::sync::OwnedMutexGuard;
@@ -348,31 +351,41 @@ impl Turn {
         }))
     }
 
-    /// A message was received, although nobody knew it: it waits to be handed over again.
-    #[cfg(feature = "browsers")]
-    pub(super) async fn received(&self, id: MessageId) -> Result<(), ServiceError> {
-        let mut after = 0;
-        loop {
-            let query = QueueQuery {
-                of: self.agent.key,
-                after,
-                least: Urgency::VeryLow,
-                at_most: 100,
-                octets: usize::MAX,
-            };
-            let waiting = self.service.0.store.queue(self.space.now(), query).await?;
-            let Some(last) = waiting.last() else { break };
-            after = last.key.seq;
-            let Some(found) = waiting.iter().find(|message| message.id == id) else { continue };
-            let message = Arc::clone(found);
-            let held = Held { message, waiting: false, unwritten: None, since: wall() };
-            lock(&self.agent.state).window.held.insert(found.key.seq, held);
-            self.finish(found.key.seq, Answer::new(State::Acknowledged, None)).await?;
-            return Ok(());
+    /// Those of these messages that are in the store, in order; one pass over the queue.
+    pub(super) async fn stored(
+        &self,
+        ids: &HashSet<MessageId>,
+    ) -> Result<Vec<Arc<StoredMessage>>, ServiceError> {
+        let mut query = QueueQuery {
+            of: self.agent.key,
+            after: 0,
+            least: Urgency::VeryLow,
+            at_most: 100,
+            octets: usize::MAX,
+        };
+        let mut found = Vec::new();
+        while found.len() < ids.len() {
+            let page = self.service.0.store.queue(self.space.now(), query).await?;
+            let Some(last) = page.last() else { break };
+            query.after = last.key.seq;
+            found.extend(page.into_iter().filter(|message| ids.contains(&message.id)));
         }
-        let waiting = lock(&self.agent.state).window.seq_of(id);
-        if let Some(seq) = waiting {
-            self.finish(seq, Answer::new(State::Acknowledged, None)).await?;
+        Ok(found)
+    }
+
+    /// Messages were received, although nobody knew it: they wait to be handed over again.
+    #[cfg(feature = "browsers")]
+    pub(super) async fn received(&self, ids: &HashSet<MessageId>) -> Result<(), ServiceError> {
+        for message in self.stored(ids).await? {
+            let seq = message.key.seq;
+            let held = Held { message, waiting: false, unwritten: None, since: wall() };
+            lock(&self.agent.state).window.held.insert(seq, held);
+        }
+        for id in ids {
+            let seq = lock(&self.agent.state).window.seq_of(*id);
+            if let Some(seq) = seq {
+                self.finish(seq, Answer::new(State::Acknowledged, None)).await?;
+            }
         }
         Ok(())
     }
