@@ -178,8 +178,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Identified<S> {
     }
 
     async fn hear(&mut self, text: &str) -> Result<(), End> {
-        match Frame::read(text).map_err(|error| End::close(1011, error.to_string()))? {
+        let frame = Frame::read(text).map_err(|error| End::close(1011, error.to_string()))?;
+        tracing::trace!(kind = frame.name(), octets = text.len(), "heard");
+        match frame {
             Frame::Ack(updates) => {
+                let codes: Vec<_> = updates.iter().map(|update| update.code).collect();
+                tracing::trace!(?codes, "acknowledged");
                 let acks: Vec<_> =
                     updates.into_iter().map(|update| (update.version, Ack::Code(update.code))).collect();
                 self.attached.acknowledge(&acks).await;

@@ -44,6 +44,21 @@ pub(crate) enum Frame {
     },
 }
 
+impl Frame {
+    /// The `messageType`, for the log: what a frame names opens things.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Ack(_) => "ack",
+            Self::BroadcastSubscribe => "broadcast_subscribe",
+            Self::Hello(_) => "hello",
+            Self::Nack { .. } => "nack",
+            Self::Ping => "ping",
+            Self::Register { .. } => "register",
+            Self::Unregister { .. } => "unregister",
+        }
+    }
+}
+
 /// One message that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Update {

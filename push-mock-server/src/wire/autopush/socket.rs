@@ -165,6 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Sends an answer.
     pub(super) fn reply(&mut self, text: impl Into<Utf8Bytes>) {
         let text = text.into();
+        tracing::trace!(octets = text.len(), "answered");
         self.replies = self.replies.saturating_add(text.len());
         self.send(Message::Text(text));
     }
@@ -183,6 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Sends what nobody asked for, while there is room.
     pub(super) fn tell(&mut self, text: String) {
+        tracing::trace!(octets = text.len(), "notified");
         self.told = self.told.saturating_add(text.len());
         self.send(Message::Text(text.into()));
     }

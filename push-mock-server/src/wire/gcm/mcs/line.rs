@@ -96,6 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             if let Some(frame) = self.decoder.next().map_err(Ended::Frame)? {
                 self.streams.receive();
                 self.heard_at = Instant::now();
+                tracing::trace!(tag = frame.tag.0, octets = frame.body.len(), "heard");
                 return stanza::read(&frame).map_err(Ended::Stanza);
             }
             let read = self.stream.read(self.chunk.as_mut_slice()).await.map_err(broken)?;
@@ -122,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     /// Writes octets; that they are written says nothing about who has read them (GCM-028).
     pub(super) async fn write(&mut self, octets: &[u8]) -> Result<(), Ended> {
+        tracing::trace!(tag = octets.first(), octets = octets.len(), "written");
         let mut left = octets;
         while !left.is_empty() {
             let written = timeout(NO_PROGRESS, self.stream.write(left)).await.map_err(|_| Ended::Stuck)?;
