@@ -275,7 +275,7 @@ limits! {
     pong_within: Duration = Duration::from_secs(10), "", "our choice; Mozilla's service waits 4 s";
     /// Least time between two pings in JSON. Sooner: closed with 1008.
     json_ping_interval: Option<Duration> = None, "", "our choice; Mozilla's service has 45 s";
-    /// Time in which a message of a user agent comes in, and in which it takes something that is written. Later: closed with 1008.
+    /// Time in which a connection takes something that is written, and in which a message of a Firefox comes in. Later: closed.
     no_progress: Duration = Duration::from_secs(30), "", "our choice";
     /// Messages handed to a user agent that it has not acknowledged.
     window_messages: usize = 32, "messages", "our choice";

@@ -34,8 +34,6 @@ use crate::{
     },
 };
 
-/// A reader without progress is given up after this time (T25).
-const NO_PROGRESS: Duration = Duration::from_secs(30);
 /// Time to tell an idle peer that its connection ends; our choice.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 /// Window of an HTTP/2 stream: sixteen push messages of the largest size.
@@ -223,7 +221,7 @@ fn serve_inside<R: Respond>(
 }
 
 fn patience(limits: &Limits) -> Patience {
-    Patience { head: limits.header_timeout, idle: limits.idle_timeout, write: NO_PROGRESS }
+    Patience { head: limits.header_timeout, idle: limits.idle_timeout, write: limits.no_progress }
 }
 
 fn http1_builder(limits: &Limits) -> http1::Builder {

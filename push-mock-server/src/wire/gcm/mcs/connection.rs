@@ -32,7 +32,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut line = Line::new(stream, service.config().limits.mcs_message);
+    let mut line = Line::new(stream, &service.config().limits);
     let ended = match log_in(&service, &mut line, &mut stop).await {
         Ok((login, attached)) => converse(&service, &mut line, &login, attached, &mut stop).await,
         Err(ended) => {

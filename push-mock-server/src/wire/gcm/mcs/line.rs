@@ -13,12 +13,10 @@ use super::{
     stanza::{self, Heard, StanzaError},
     streams::Streams,
 };
-use crate::{service::attached::Closing, wire::listener::reset_at_end};
+use crate::{limits::Limits, service::attached::Closing, wire::listener::reset_at_end};
 
 /// Octets of one read; our choice: most frames fit.
 const READ: usize = 4096;
-/// A peer that takes no octet of an answer for that long is gone (as for every connection of the service).
-const NO_PROGRESS: Duration = Duration::from_secs(30);
 /// How long the peer has to take an end; our choice.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Octets that are thrown away meanwhile; our choice: more than is on its way to us.
@@ -75,17 +73,20 @@ pub(super) struct Line<S> {
     pub(super) streams: Streams,
     /// When the last whole frame came.
     pub(super) heard_at: Instant,
+    /// A peer that takes no octet for that long is gone.
+    no_progress: Duration,
     chunk: Box<[u8; READ]>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
-    pub(super) fn new(stream: S, limit: usize) -> Self {
+    pub(super) fn new(stream: S, limits: &Limits) -> Self {
         Self {
             stream,
-            decoder: Decoder::new(limit),
+            decoder: Decoder::new(limits.mcs_message),
             greeted: false,
             streams: Streams::default(),
             heard_at: Instant::now(),
+            no_progress: limits.no_progress,
             chunk: Box::new([0; READ]),
         }
     }
@@ -126,13 +127,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         tracing::trace!(tag = octets.first(), octets = octets.len(), "written");
         let mut left = octets;
         while !left.is_empty() {
-            let written = timeout(NO_PROGRESS, self.stream.write(left)).await.map_err(|_| Ended::Stuck)?;
+            let written =
+                timeout(self.no_progress, self.stream.write(left)).await.map_err(|_| Ended::Stuck)?;
             left = match written.map_err(broken)? {
                 0 => return Err(Ended::Gone),
                 written => left.get(written..).unwrap_or_default(),
             };
         }
-        timeout(NO_PROGRESS, self.stream.flush()).await.map_err(|_| Ended::Stuck)?.map_err(broken)
+        timeout(self.no_progress, self.stream.flush()).await.map_err(|_| Ended::Stuck)?.map_err(broken)
     }
 
     /// Ends the connection as the reason wants it.
