@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use push_mock_server::{Intercept, Server, SpaceName, TlsSource, service::subscription::NewSubscription};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use self::args::LogFormat;
 pub(crate) use self::args::ServeArgs;
@@ -87,14 +87,20 @@ pub(crate) async fn run(args: ServeArgs, run: Run, out: Output) -> Result<ExitCo
             }
         })
     });
-    signals.wait().await;
-    if let Some(demo) = demo {
-        demo.abort();
+    let told = until_over(signals, stop, running).await;
+    demo.iter().chain([&telling]).for_each(JoinHandle::abort);
+    if told { Ok(ExitCode::SUCCESS) } else { Err(start::ended()) }
+}
+
+/// True when the service ended because it was told to.
+async fn until_over(signals: Signals, stop: oneshot::Sender<()>, mut running: JoinHandle<()>) -> bool {
+    tokio::select! {
+        () = signals.wait() => {}
+        _ = &mut running => return false,
     }
     let _ = stop.send(());
     let _ = running.await;
-    telling.abort();
-    Ok(ExitCode::SUCCESS)
+    true
 }
 
 fn show_config(run: &Run, out: Output) -> Result<()> {

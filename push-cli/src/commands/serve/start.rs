@@ -84,6 +84,13 @@ pub(super) async fn announce(service: &PushService, ready: &Ready<'_>, out: Outp
     Ok(())
 }
 
+/// The service is over, although nobody told it to end.
+pub(super) fn ended() -> Diagnostic {
+    Diagnostic::new(ExitCode::UNEXPECTED, "serve/ended", "the service ended by itself")
+        .why("a part of the program failed; what it said stands above")
+        .fix("start it again, and report what it said")
+}
+
 /// Why the service did not start; a taken port is asked who is there.
 pub(super) async fn failed(error: StartError) -> Diagnostic {
     match error {
