@@ -13,8 +13,8 @@ use super::{
     events::{About, EventKind},
     inspect::Gone,
     state::{Agent, Space, lock},
-    subscribe::{LONGEST_LABEL, Wanted},
-    subscription::{AckMode, AgentKind},
+    subscribe::Wanted,
+    subscription::{AckMode, AgentKind, LONGEST_LABEL, check_label},
 };
 use crate::{
     config::Style,
@@ -329,13 +329,8 @@ impl PushService {
         id: UserAgentId,
         wanted: Option<&str>,
     ) -> String {
-        let usable = |label: &&str| {
-            let characters = label.chars().count();
-            (1..=LONGEST_LABEL).contains(&characters)
-                && !label.chars().any(char::is_control)
-                && label.trim() == *label
-        };
-        lock(&space.directory).name(kind, id, wanted.filter(usable))
+        let wanted = wanted.filter(|label| check_label(label).is_ok());
+        lock(&space.directory).name(kind, id, wanted)
     }
 
     fn registering_agent(

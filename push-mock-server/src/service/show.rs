@@ -11,7 +11,7 @@ use super::{
     subscribe::acknowledges_itself,
     subscription::{
         AgentKind, Changed, Counts, Endpoints, ResourceUrl, SubscriptionView, UserAgentChange,
-        UserAgentSummary, UserAgentView,
+        UserAgentSummary, UserAgentView, check_label,
     },
 };
 use crate::{
@@ -63,13 +63,7 @@ impl PushService {
         let agent = self.find_agent(&space, id)?;
         let turn = self.turn(&space, &agent).await;
         if let Some(label) = change.label {
-            if label.is_empty() || label.chars().any(char::is_control) {
-                return Err(ServiceError::BadField {
-                    pointer: "/label",
-                    detail: "the label is empty or has control characters".into(),
-                    fix: "give printable characters".into(),
-                });
-            }
+            check_label(&label)?;
             let mut directory = lock(&space.directory);
             directory.give_back(&agent);
             lock(&agent.state).label = label;

@@ -14,7 +14,7 @@ use super::{
     state::{Agent, Space, lock},
     subscription::{
         AckMode, AgentKind, Changed, KeyChoice, NewSubscription, Rotated, SubscriptionChange,
-        SubscriptionView,
+        SubscriptionView, check_label,
     },
 };
 use crate::{
@@ -30,8 +30,6 @@ use crate::{
     },
 };
 
-/// Most characters of a label (our choice).
-pub(super) const LONGEST_LABEL: usize = 100;
 /// Keys that are remembered of one subscription that is rotated again and again (our choice).
 const STALE_KEYS: usize = 4;
 
@@ -399,17 +397,7 @@ impl PushService {
                 }
             }
         };
-        let bad = |detail: String| {
-            let fix = format!("give 1 to {LONGEST_LABEL} printable characters");
-            Err(ServiceError::BadField { pointer: "/label", detail, fix })
-        };
-        let characters = label.chars().count();
-        if characters == 0 || characters > LONGEST_LABEL {
-            return bad(format!("the label has {characters} characters, 1 to {LONGEST_LABEL} are allowed"));
-        }
-        if label.chars().any(char::is_control) || label.trim() != label {
-            return bad("the label has control characters, or blanks at its ends".into());
-        }
+        check_label(label)?;
         if directory.labels.contains_key(label) {
             let space = space.name.to_string();
             return Err(ServiceError::Exists { what: "subscription", named: label.into(), space });

@@ -9,10 +9,31 @@ use push_crypto::{
 use super::inspect::Gone;
 use crate::{
     config::Style,
+    error::ServiceError,
     ids::{SubscriptionId, UserAgentId},
     profile::Profile,
     space::SpaceName,
 };
+
+/// Most characters of a label; our choice.
+pub const LONGEST_LABEL: usize = 100;
+
+/// Whether a text can be the label of a subscription or a user agent.
+///
+/// # Errors
+/// [`ServiceError::BadField`] says what is wrong with it.
+pub fn check_label(label: &str) -> Result<(), ServiceError> {
+    let characters = label.chars().count();
+    let detail = if characters == 0 || characters > LONGEST_LABEL {
+        format!("the label has {characters} characters, 1 to {LONGEST_LABEL} are allowed")
+    } else if label.chars().any(char::is_control) || label.trim() != label {
+        "the label has control characters, or blanks at its ends".to_owned()
+    } else {
+        return Ok(());
+    };
+    let fix = format!("give 1 to {LONGEST_LABEL} printable characters");
+    Err(ServiceError::BadField { pointer: "/label", detail, fix })
+}
 
 /// When a simulated user agent acknowledges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -5,6 +5,7 @@ use push_crypto::{Origin, Scheme};
 use push_mock_server::{
     SpaceName,
     browser::{self, BrowserWish, Reach, Trust, runs_as_root},
+    service::subscription::check_label,
 };
 use serde_json::Value;
 
@@ -16,9 +17,6 @@ use crate::{
     message::member,
     text,
 };
-
-/// Most characters of a label, as for subscriptions.
-const LABEL: usize = 64;
 
 /// The object of `GET /api/v1/browsers/{kind}`, made from the few facts of the service that it depends on.
 pub(super) async fn setup(api: &Api, args: &BrowserArgs, label: Option<&str>) -> Result<Value> {
@@ -89,11 +87,11 @@ fn space(api: &Api) -> Result<SpaceName> {
 }
 
 fn checked(label: &str) -> Result<&str> {
-    let characters = label.chars().count();
-    if characters == 0 || characters > LABEL || label.chars().any(char::is_control) || label.trim() != label {
-        return Err(Diagnostic::input("label", format!("{} cannot be a label", text::quote(label, 80)))
-            .fix(format!("give 1 to {LABEL} printable characters, without blanks at the ends")));
-    }
+    check_label(label).map_err(|error| {
+        Diagnostic::input("label", format!("{} cannot be a label", text::quote(label, 80)))
+            .why(error.to_string())
+            .fix(error.fix())
+    })?;
     Ok(label)
 }
 
@@ -128,7 +126,7 @@ mod tests {
     #[test]
     fn labels_are_those_that_the_service_takes() {
         assert!(checked("pc 1").is_ok());
-        for wrong in ["", " pc", "a\nb", &"x".repeat(65)] {
+        for wrong in ["", " pc", "a\nb", &"x".repeat(101)] {
             assert!(checked(wrong).is_err(), "{wrong:?}");
         }
     }
