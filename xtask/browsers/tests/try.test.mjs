@@ -30,6 +30,8 @@ forEachBrowser('the page /try', (stage, kind) => {
     await service.push(['send', label, text]);
     await within(page.waitForFunction((text) => document.body.innerText.includes(text), {}, text), 'the page to show it');
     const [message] = await service.wait({ to: label, state: 'acknowledged' });
+    // The page hears of it before the service does.
+    await service.event('message.noted', (event) => event.message.id === message.id);
     const { notification } = await service.get(`/messages/${message.id}`);
     assert.equal(notification?.source, 'browser');
   }
