@@ -156,7 +156,7 @@ async fn who_says_no_hello_is_closed() {
 async fn every_hello_is_answered() {
     let running = start(Config::default());
     let mut foxes = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..500 {
         foxes.push(Fox::open(&running).await);
     }
 
@@ -165,7 +165,7 @@ async fn every_hello_is_answered() {
     let mut distinct = uaids.clone();
     distinct.sort();
     distinct.dedup();
-    assert_eq!(distinct.len(), 100);
+    assert_eq!(distinct.len(), 500);
 }
 
 /// AP-008
@@ -309,7 +309,7 @@ async fn every_register_is_answered() {
     }
 
     let many = foxes.iter_mut().enumerate().map(|(at, fox)| async move {
-        let channels: Vec<_> = (0..10).map(|number| channel((at * 10 + number) as u32)).collect();
+        let channels: Vec<_> = (0..50).map(|number| channel((at * 50 + number) as u32)).collect();
         for channel in &channels {
             fox.say(json!({"channelID": channel, "messageType": "register"})).await;
         }
