@@ -74,7 +74,23 @@ export class Receiver {
     const { label } = await this.about();
     return this.service.wait({ to: label, state, ...more }, { count: { min: count } });
   }
+
+  /** The numbers of its messages in the order in which the service handed them over. */
+  async handedOver() {
+    const { id } = await this.about();
+    const events = await this.service.events(({ type, message }) => type === 'message.delivered' && message.subscription === id);
+    return events.map(({ message }) => message.seq);
+  }
 }
+
+/**
+ * What a worker saw, in an order that can be compared: Firefox decrypts several messages at the same time, and its
+ * worker may see one before its neighbour. What the service owes is the order of `handedOver`.
+ */
+export const comparable = (kind, texts) => (kind === 'firefox' ? texts.toSorted() : texts);
+
+/** From the least to the greatest number. */
+export const ascending = (numbers) => numbers.toSorted((one, other) => one - other);
 
 /** Keys that are well formed and belong to nobody. */
 export function otherKeys() {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { Receiver, newKey } from '../harness/messages.mjs';
+import { Receiver, ascending, comparable, newKey } from '../harness/messages.mjs';
 import { forEachBrowser } from '../harness/stage.mjs';
 
 forEachBrowser('restarts', (stage, kind) => {
@@ -21,8 +21,9 @@ forEachBrowser('restarts', (stage, kind) => {
     await browser.reopen();
 
     const seen = await visit.seen.take(2);
-    assert.deepEqual(seen.map(({ text }) => text), ['first', 'second']);
-    await receiver.wait('acknowledged', 3);
+    assert.deepEqual(comparable(kind, seen.map(({ text }) => text)), ['first', 'second']);
+    const messages = await receiver.wait('acknowledged', 3);
+    assert.deepEqual(await receiver.handedOver(), ascending(messages.map(({ seq }) => seq)));
     assert.equal((await receiver.about()).status, 'active');
     await receiver.send('third');
     assert.equal((await visit.seen.next()).text, 'third');
