@@ -18,18 +18,27 @@ use crate::{
 
 const FOLDER: &str = "xtask/browsers";
 
-/// Runs the files whose name contains PATTERN, or the tests whose name does, so many times.
+/// Runs the files whose name contains PATTERN, or the tests whose name does, so many times; a round that fails does
+/// not keep the others from showing how often it does.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let wish = Wish::parse(arguments)?;
     let tests = wish.tests()?;
     let suite = Suite::install(service::binary(Build::Debug)?)?;
-    for round in 1..=wish.rounds {
-        if wish.rounds > 1 {
-            println!("    round {round} of {}", wish.rounds);
-        }
-        suite.run(&tests).context(format_args!("round {round} of {}", wish.rounds))?;
+    if wish.rounds == 1 {
+        return suite.run(&tests);
     }
-    Ok(())
+    let mut failed = Vec::new();
+    for round in 1..=wish.rounds {
+        println!("    round {round} of {}", wish.rounds);
+        if let Err(failure) = suite.run(&tests) {
+            println!("    round {round} of {} failed: {failure}", wish.rounds);
+            failed.push(round.to_string());
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("rounds {} of {}", failed.join(", "), wish.rounds)))
 }
 
 /// A script of the same folder, ready to be run with this program.
