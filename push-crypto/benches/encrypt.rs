@@ -6,22 +6,27 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use push_crypto::{
-    EncryptJob, EncryptOptions, Schedule, UserAgentKeys, decrypt, encrypt, encrypt_batch,
+    DecryptJob, EncryptJob, EncryptOptions, Schedule, UserAgentKeys, decrypt, decrypt_batch, encrypt,
+    encrypt_batch,
     provider::{CryptoProvider, rust_crypto},
 };
 
 /// Every provider of this build.
-const PROVIDERS: &[&CryptoProvider] = &[
-    &rust_crypto::PROVIDER,
-    #[cfg(feature = "aws_lc_rs")]
-    &push_crypto::provider::aws_lc_rs::PROVIDER,
-];
+fn providers() -> Vec<CryptoProvider> {
+    vec![
+        rust_crypto::PROVIDER,
+        #[cfg(feature = "aws_lc_rs")]
+        push_crypto::provider::aws_lc_rs::PROVIDER,
+        #[cfg(feature = "p256_ifma")]
+        push_crypto::provider::p256_ifma::provider(),
+    ]
+}
 
 /// Octets of text: a word, a typical message, the most one body holds.
 const SIZES: [usize; 3] = [16, 1024, 3993];
 
 fn messages(criterion: &mut Criterion) {
-    for provider in PROVIDERS {
+    for provider in &providers() {
         let receiver = UserAgentKeys::generate(provider).expect("the system has randomness");
         let keys = receiver.subscription_keys();
         let mut group = criterion.benchmark_group(format!("encrypt/{}", provider.name));
@@ -41,7 +46,7 @@ fn messages(criterion: &mut Criterion) {
 
 fn schedules(criterion: &mut Criterion) {
     let text = [b'x'; 1024];
-    for provider in PROVIDERS {
+    for provider in &providers() {
         let receiver = UserAgentKeys::generate(provider).expect("the system has randomness");
         let keys = receiver.subscription_keys();
         let mut group = criterion.benchmark_group(format!("schedule/{}", provider.name));
@@ -59,7 +64,7 @@ fn schedules(criterion: &mut Criterion) {
 
 fn batches(criterion: &mut Criterion) {
     let text = [b'x'; 1024];
-    for provider in PROVIDERS {
+    for provider in &providers() {
         let receiver = UserAgentKeys::generate(provider).expect("the system has randomness");
         let keys = receiver.subscription_keys();
         let mut group = criterion.benchmark_group(format!("batch/{}", provider.name));
@@ -78,9 +83,31 @@ fn batches(criterion: &mut Criterion) {
     }
 }
 
+fn opened_batches(criterion: &mut Criterion) {
+    let text = [b'x'; 1024];
+    for provider in &providers() {
+        let receiver = UserAgentKeys::generate(provider).expect("the system has randomness");
+        let keys = receiver.subscription_keys();
+        let job = EncryptJob { keys: &keys, plaintext: &text };
+        let message = encrypt(provider, &EncryptOptions::default(), job).expect("1 KiB fits");
+        let mut group = criterion.benchmark_group(format!("decrypt batch/{}", provider.name));
+        for size in [1_usize, 8, 64] {
+            let jobs = vec![DecryptJob { keys: &receiver, message: &message }; size];
+            group.throughput(Throughput::Elements(size as u64));
+            group.bench_with_input(BenchmarkId::from_parameter(size), &jobs, |bencher, jobs| {
+                bencher.iter(|| {
+                    let mut out = Vec::with_capacity(jobs.len());
+                    decrypt_batch(provider, black_box(jobs), &mut out).map(|()| out)
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
 fn openings(criterion: &mut Criterion) {
     let text = [b'x'; 1024];
-    for provider in PROVIDERS {
+    for provider in &providers() {
         let receiver = UserAgentKeys::generate(provider).expect("the system has randomness");
         let keys = receiver.subscription_keys();
         let mut group = criterion.benchmark_group(format!("decrypt/{}", provider.name));
@@ -97,7 +124,7 @@ fn openings(criterion: &mut Criterion) {
 }
 
 fn curve(criterion: &mut Criterion) {
-    for provider in PROVIDERS {
+    for provider in &providers() {
         let receiver = UserAgentKeys::generate(provider).expect("the system has randomness");
         let key = receiver.private();
         let signature = provider.signature.sign(key, b"header.claims").expect("a valid key signs");
@@ -125,5 +152,5 @@ fn curve(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, messages, schedules, batches, openings, curve);
+criterion_group!(benches, messages, schedules, batches, opened_batches, openings, curve);
 criterion_main!(benches);

@@ -158,7 +158,8 @@ impl Plan {
         if !room.holds(data, 0) {
             return Err(EncryptError::TooLong { octets: data, limit: room.most_data() });
         }
-        let most = room.most_padding(data);
+        // Searched for only where it matters; 0 always fits.
+        let most = if padding == Padding::None { 0 } else { room.most_padding(data) };
         let padding = padding
             .octets(data, most, provider.random)
             .map_err(|error| EncryptError::Provider(error.into()))?;

@@ -22,11 +22,12 @@
 //! | `legacy` | yes | aesgcm and aesgcm128 |
 //! | `os_random` | yes | the system's generator |
 //! | `aws_lc_rs` | no | the provider of that name |
+//! | `p256_ifma` | no | the provider of that name, for batches; needs `std` |
 //! | `danger` | no | reproducible encryption |
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "p256_ifma"))]
 extern crate std;
 
 pub mod base64url;

@@ -1,6 +1,6 @@
 //! `PushResource`: the capability URL a message is sent to, and `Origin`, what a VAPID token is made out to.
 
-use alloc::{boxed::Box, string::String};
+use alloc::{boxed::Box, string::String, sync::Arc};
 use core::{fmt, hash, str::FromStr};
 
 /// `https`, or `http` for loopback hosts.
@@ -34,11 +34,11 @@ impl Scheme {
 
 /// Scheme, host in lower case, and port: what `aud` of a VAPID token names (RFC 8292 §2, RFC 6454 §6.1).
 ///
-/// `Display` gives the ASCII serialization, without the scheme's default port.
+/// `Display` gives the ASCII serialization, without the scheme's default port. Cloning is cheap, the host is shared.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     scheme: Scheme,
-    host: Box<str>,
+    host: Arc<str>,
     port: u16,
 }
 
@@ -75,7 +75,7 @@ impl Origin {
     #[must_use]
     pub fn authority(&self) -> String {
         if self.port == self.scheme.default_port() {
-            self.host.clone().into()
+            String::from(&*self.host)
         } else {
             alloc::format!("{}:{}", self.host, self.port)
         }
@@ -96,7 +96,12 @@ impl Origin {
         let (host, port) = split_port(authority)?;
         check_host(host)?;
         let port = port.unwrap_or(scheme.default_port());
-        Ok((Self { scheme, host: host.to_ascii_lowercase().into(), port }, path))
+        let host: Arc<str> = if host.bytes().any(|b| b.is_ascii_uppercase()) {
+            host.to_ascii_lowercase().into()
+        } else {
+            host.into()
+        };
+        Ok((Self { scheme, host, port }, path))
     }
 }
 
@@ -166,6 +171,18 @@ fn check_host(host: &str) -> Result<(), PushResourceError> {
     Ok(())
 }
 
+/// What `http::Uri` takes as a target: visible ASCII without the delimiters of RFC 3986 appendix C, no fragment.
+fn check_target(target: &str, begins_at: usize) -> Result<(), PushResourceError> {
+    if target.contains('#') {
+        return Err(PushResourceError::Fragment);
+    }
+    let wrong = |b: u8| !b.is_ascii_graphic() || matches!(b, b'"' | b'<' | b'>');
+    match target.bytes().position(wrong) {
+        Some(at) => Err(PushResourceError::Character { at: begins_at + at }),
+        None => Ok(()),
+    }
+}
+
 /// The URL of one subscription at its push service: `endpoint` of the Push API.
 ///
 /// Absolute, `https` (or `http` to a loopback host), no user information, no fragment, at most 2 048 octets of
@@ -211,6 +228,34 @@ impl PushResource {
         }
     }
 
+    /// Another URL of the same origin: `target` is a path with or without a query, beginning with a slash.
+    ///
+    /// # Errors
+    /// [`PushResourceError`]: what is wrong with the target; [`PushResourceError::NotAbsolute`] without the slash.
+    ///
+    /// ```
+    /// let resource: push_crypto::PushResource = "https://push.example/p/1".parse()?;
+    /// assert_eq!(resource.with_target("/m/2")?.expose(), "https://push.example/m/2");
+    /// # Ok::<(), push_crypto::PushResourceError>(())
+    /// ```
+    pub fn with_target(&self, target: &str) -> Result<Self, PushResourceError> {
+        if !target.starts_with('/') {
+            return Err(PushResourceError::NotAbsolute);
+        }
+        let octets = self.path_at + target.len();
+        if octets > Self::MAX_OCTETS {
+            return Err(PushResourceError::TooLong { octets });
+        }
+        if let Some(at) = target.bytes().position(|b| b == b'\\') {
+            return Err(PushResourceError::Backslash { at: self.path_at + at });
+        }
+        check_target(target, self.path_at)?;
+        let mut text = String::with_capacity(octets);
+        text.push_str(self.text.get(..self.path_at).unwrap_or_default());
+        text.push_str(target);
+        Ok(Self { text: text.into(), origin: self.origin.clone(), path_at: self.path_at })
+    }
+
     /// True for the host which Chromium on Android gives to dead subscriptions: gone, without asking anybody.
     #[must_use]
     pub fn is_permanently_removed(&self) -> bool {
@@ -231,14 +276,7 @@ impl FromStr for PushResource {
             return Err(PushResourceError::Backslash { at });
         }
         let (origin, path) = Origin::parse(text)?;
-        if path.contains('#') {
-            return Err(PushResourceError::Fragment);
-        }
-        // What `http::Uri` takes as a target: visible ASCII without the delimiters of RFC 3986 appendix C.
-        if let Some(at) = path.bytes().position(|b| !b.is_ascii_graphic() || matches!(b, b'"' | b'<' | b'>'))
-        {
-            return Err(PushResourceError::Character { at: text.len() - path.len() + at });
-        }
+        check_target(path, text.len() - path.len())?;
         if origin.scheme == Scheme::Http && !origin.is_loopback() {
             return Err(PushResourceError::ClearText);
         }

@@ -7,11 +7,16 @@
 //! |---|---|---|
 //! | [`rust_crypto::PROVIDER`] | `os_random` (default) | p256, pure Rust |
 //! | `aws_lc_rs::PROVIDER` | `aws_lc_rs` | AWS-LC, 4 to 5 times faster |
+//! | `p256_ifma::provider()` | `p256_ifma` | batches in eight lanes of AVX-512 IFMA, the rest by the provider before |
+//!
+//! `best` gives the fastest of them that is built and that this processor has.
 
 #[cfg(feature = "aws_lc_rs")]
 pub mod aws_lc_rs;
 #[cfg(feature = "os_random")]
 mod os_random;
+#[cfg(feature = "p256_ifma")]
+pub mod p256_ifma;
 pub mod rust_crypto;
 
 use alloc::vec::Vec;
@@ -24,6 +29,32 @@ use crate::{
     protocol::{PrivateKey, PublicKey},
     secret::Secret,
 };
+
+/// The fastest provider of this build on this processor: `p256_ifma`, else `aws_lc_rs`, else [`rust_crypto`].
+///
+/// ```
+/// let provider = push_crypto::provider::best();
+/// let keys = push_crypto::UserAgentKeys::generate(&provider)?;
+/// assert!(!provider.name.is_empty());
+/// # Ok::<(), push_crypto::provider::ProviderError>(())
+/// ```
+#[cfg(feature = "os_random")]
+#[must_use]
+pub fn best() -> CryptoProvider {
+    #[cfg(feature = "p256_ifma")]
+    return p256_ifma::provider();
+    #[cfg(not(feature = "p256_ifma"))]
+    without_lanes()
+}
+
+/// The fastest provider that every processor can run.
+#[cfg(feature = "os_random")]
+const fn without_lanes() -> CryptoProvider {
+    #[cfg(feature = "aws_lc_rs")]
+    return aws_lc_rs::PROVIDER;
+    #[cfg(not(feature = "aws_lc_rs"))]
+    rust_crypto::PROVIDER
+}
 
 /// The parts every operation is given; exhaustive on purpose, so that one part is replaced by struct update.
 ///

@@ -1,0 +1,5 @@
+//! The twin of the form for processors where the multiplier is as wide as everything else.
+
+use super::vector;
+
+arithmetic!("../reduction_multiplying.rs");
