@@ -2,7 +2,7 @@
 
 #[cfg(feature = "transport")]
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use push_crypto::{
     CryptoProvider,
@@ -34,6 +34,7 @@ pub struct PushClientBuilder {
     provider: CryptoProvider,
     limits: ClientLimits,
     retries: Option<u32>,
+    within: Option<Duration>,
     unanswered: RepeatUnanswered,
     timer: Box<dyn ErasedTimer>,
     transport: Option<Box<dyn ErasedTransport>>,
@@ -46,21 +47,14 @@ enum Key {
     Signer(Arc<dyn VapidSigner>, Option<Subject>),
 }
 
-/// The fastest provider of this build.
-const fn default_provider() -> CryptoProvider {
-    #[cfg(feature = "aws_lc_rs")]
-    return push_crypto::provider::aws_lc_rs::PROVIDER;
-    #[cfg(not(feature = "aws_lc_rs"))]
-    return push_crypto::provider::rust_crypto::PROVIDER;
-}
-
 impl Default for PushClientBuilder {
     fn default() -> Self {
         Self {
             keys: Vec::new(),
-            provider: default_provider(),
+            provider: push_crypto::provider::best(),
             limits: ClientLimits::default(),
             retries: None,
+            within: None,
             unanswered: RepeatUnanswered::default(),
             timer: Box::new(SystemTimer),
             transport: None,
@@ -89,7 +83,7 @@ impl PushClientBuilder {
         self
     }
 
-    /// Computes with this provider.
+    /// Computes with this provider; without, with the fastest of this build and processor.
     pub fn provider(mut self, provider: CryptoProvider) -> Self {
         self.provider = provider;
         self
@@ -104,6 +98,13 @@ impl PushClientBuilder {
     /// Repeats of one message: 3 by default, 0 to leave repeating to the caller.
     pub const fn retries(mut self, retries: u32) -> Self {
         self.retries = Some(retries);
+        self
+    }
+
+    /// Repeats as often as waiting allows, but none later than this after the first attempt, instead of so many.
+    pub const fn retry_within(mut self, time: Duration) -> Self {
+        self.within = Some(time);
+        self.retries = Some(u32::MAX);
         self
     }
 
@@ -150,6 +151,7 @@ impl PushClientBuilder {
         });
         let mut policy = RetryPolicy::of(&self.limits);
         policy.retries = self.retries.unwrap_or(policy.retries);
+        policy.within = self.within;
         policy.unanswered = self.unanswered;
         Ok(PushClient::assemble(identities.collect(), provider, self.limits, policy, self.timer, transport))
     }

@@ -16,15 +16,15 @@ use crate::{
     ended::Ended,
     limits::ClientLimits,
     message::PushMessage,
+    origins::{AtOrigin, Learnt, Origins},
     outcome::{Gone, Invalid, Outcome, Unsent, UnsentReason},
     proto::{
         Answer, Attempts, RetryPolicy, Step,
-        budget::{Admission, Gates, Health},
+        budget::{Admission, Health},
         classify,
-        receipts::Receipts,
-        request::{Delivery, Sealed, build},
+        request::{Delivery, Sealed, assemble},
         retry::{Chance, Lifetime},
-        tokens::Tokens,
+        tokens::{Signing, Written},
     },
     timer::ErasedTimer,
     transport::{ErasedTransport, TransportError},
@@ -55,8 +55,9 @@ struct Inner {
     policy: RetryPolicy,
     timer: Box<dyn ErasedTimer>,
     transport: Box<dyn ErasedTransport>,
+    origins: Origins,
     /// Never held across an `.await`.
-    known: Mutex<Known>,
+    ended: Mutex<Ended>,
 }
 
 /// A key and whom to contact about it.
@@ -65,12 +66,38 @@ pub(crate) struct Identity {
     pub(crate) subject: Option<Subject>,
 }
 
-/// What was learnt while sending.
-struct Known {
-    gates: Gates,
-    tokens: Tokens,
-    receipts: Receipts,
-    ended: Ended,
+/// One message on its way to one push service.
+#[derive(Clone, Copy)]
+pub(crate) struct Parcel<'a> {
+    pub(crate) at: &'a AtOrigin,
+    pub(crate) endpoint: &'a PushResource,
+    pub(crate) message: &'a PushMessage,
+    pub(crate) sealed: Option<&'a Sealed>,
+}
+
+/// What follows from one request.
+pub(crate) enum Verdict {
+    Done(Outcome),
+    /// Send again at once: with a new token, or over another connection.
+    Again,
+    RetryAt(Timestamp),
+}
+
+/// What one request tells about its origin, for whoever bounds what is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Accepted,
+    /// 404, 410, refusals: the push service works, and is not asked for less.
+    Answered,
+    /// No answer, or 5xx other than 503.
+    Failed,
+    /// Nothing was asked.
+    None,
+    /// 429, 406 of WNS, 503; and how long it asks for rest, clamped.
+    Throttled {
+        status: u16,
+        until: Option<Timestamp>,
+    },
 }
 
 impl PushClient {
@@ -87,13 +114,8 @@ impl PushClient {
         timer: Box<dyn ErasedTimer>,
         transport: Box<dyn ErasedTransport>,
     ) -> Self {
-        let known = Mutex::new(Known {
-            gates: Gates::default(),
-            tokens: Tokens::new(limits.token_life, limits.token_margin),
-            receipts: Receipts::default(),
-            ended: Ended::default(),
-        });
-        let inner = Inner { identities, provider, limits, policy, timer, transport, known };
+        let (origins, ended) = (Origins::default(), Mutex::default());
+        let inner = Inner { identities, provider, limits, policy, timer, transport, origins, ended };
         Self { inner: Arc::new(inner) }
     }
 
@@ -116,7 +138,7 @@ impl PushClient {
 
     /// Forgets which subscriptions have ended, as at the begin of a new run.
     pub fn forget_ended(&self) {
-        self.known(|known| known.ended = Ended::default());
+        self.ended(|ended| *ended = Ended::default());
     }
 
     /// The limits this client was built with.
@@ -127,6 +149,15 @@ impl PushClient {
 
     pub(crate) fn provider(&self) -> &CryptoProvider {
         &self.inner.provider
+    }
+
+    /// Whether the message suits the keys of the subscription and the limits: whatever can be said without a secret
+    /// or a network.
+    ///
+    /// # Errors
+    /// [`Invalid`]; sending would end with the same.
+    pub fn check(&self, subscription: &Subscription, message: &PushMessage) -> Result<(), Invalid> {
+        self.plan(subscription, message).map(drop)
     }
 
     /// How to encrypt this message; `None` for a tickle.
@@ -145,92 +176,174 @@ impl PushClient {
         Ok(Some(EncryptOptions { padding: message.padding, body_limit, ..EncryptOptions::new(schedule) }))
     }
 
+    /// Now, by the client's timer.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.timer.read()
+    }
+
+    /// Ends at `deadline`, by the client's timer.
+    pub(crate) async fn wait_until(&self, deadline: Timestamp) {
+        self.inner.timer.wait_until(deadline).await;
+    }
+
+    /// What is known of this origin.
+    pub(crate) fn at(&self, origin: &Origin, now: Timestamp) -> Arc<AtOrigin> {
+        self.inner.origins.of(origin, now)
+    }
+
+    /// The attempts of a message whose TTL runs from `now`.
+    pub(crate) fn attempts(&self, origin: &Origin, message: &PushMessage, now: Timestamp) -> Attempts {
+        let lifetime = Lifetime { ttl: message.ttl, deadline: message.deadline };
+        Attempts::new(origin.clone(), self.inner.policy.clone(), lifetime, message.topic.is_some(), now)
+    }
+
+    /// May a request go now? The first one of each message earns a part of a retry.
+    pub(crate) fn admit(&self, at: &AtOrigin, attempts: &Attempts, now: Timestamp) -> Admission {
+        at.with(|learnt| {
+            if attempts.is_fresh() {
+                learnt.gate.earn(self.inner.limits.retry_budget);
+            }
+            learnt.gate.admit(now)
+        })
+    }
+
+    /// Takes a retry from the origin's budget; the outcome when it is spent.
+    pub(crate) fn spend(&self, at: &AtOrigin, attempts: &Attempts, now: Timestamp) -> Option<Outcome> {
+        if at.with(|learnt| learnt.gate.spend(now)) {
+            return None;
+        }
+        tracing::debug!(origin = %at.origin, "retry budget spent");
+        Some(attempts.given_up())
+    }
+
+    /// Puts a message off until a probe of its origin is due.
+    pub(crate) fn postpone(
+        &self,
+        attempts: &mut Attempts,
+        (until, status): (Timestamp, Option<u16>),
+        now: Timestamp,
+    ) -> Verdict {
+        match attempts.postpone(until, status, now, self.chance()) {
+            Step::Done(outcome) => Verdict::Done(outcome),
+            Step::NewToken(_) | Step::Again => Verdict::Again,
+            Step::RetryAt(at) => Verdict::RetryAt(at),
+        }
+    }
+
     /// Sends what is sealed, again and again as the policy allows.
-    pub(crate) async fn deliver(
+    async fn deliver(
         &self,
         endpoint: &PushResource,
         message: &PushMessage,
         sealed: Option<&Sealed>,
     ) -> Outcome {
-        if let Some(gone) = self.known_end(endpoint) {
-            return gone;
-        }
-        let (inner, origin) = (&*self.inner, endpoint.origin());
-        let mut now = inner.timer.read();
-        let lifetime = Lifetime { ttl: message.ttl, deadline: message.deadline };
-        let mut attempts =
-            Attempts::new(origin.clone(), inner.policy.clone(), lifetime, message.topic.is_some(), now);
-        self.known(|known| known.gates.of(origin, now).earn(inner.limits.retry_budget));
+        let mut now = self.now();
+        let at = &*self.at(endpoint.origin(), now);
+        let mut attempts = self.attempts(&at.origin, message, now);
+        let parcel = Parcel { at, endpoint, message, sealed };
         loop {
-            let (step, is_probe_wait) = match self.known(|known| known.gates.of(origin, now).admit(now)) {
+            let (verdict, is_probe_wait) = match self.admit(at, &attempts, now) {
                 Admission::Wait { until, status } => {
-                    (attempts.postpone(until, status, now, self.chance()), true)
+                    (self.postpone(&mut attempts, (until, status), now), true)
                 }
-                Admission::Go => {
-                    let ttl = match attempts.begin(now) {
-                        Ok(ttl) => ttl,
-                        Err(outcome) => return *outcome,
-                    };
-                    let result = match self.attempt(endpoint, message, sealed, ttl, now).await {
-                        Ok(result) => result,
-                        Err(invalid) => return invalid_outcome(endpoint, invalid),
-                    };
-                    now = inner.timer.read();
-                    (attempts.next(result, now, self.chance()), false)
-                }
+                Admission::Go => (self.try_once(parcel, &mut attempts, now).await.0, false),
             };
-            match step {
-                Step::Done(outcome) => return self.finish(endpoint, outcome),
-                Step::NewToken(theirs) => self.adjust_clock(origin, theirs, now),
-                Step::RetryAt(at) => {
-                    if !is_probe_wait && !self.known(|known| known.gates.of(origin, now).spend(now)) {
-                        tracing::debug!(%origin, "retry budget spent");
-                        return attempts.given_up();
+            now = self.now();
+            match verdict {
+                Verdict::Done(outcome) => return outcome,
+                Verdict::Again => {}
+                Verdict::RetryAt(when) => {
+                    if !is_probe_wait && let Some(outcome) = self.spend(at, &attempts, now) {
+                        return outcome;
                     }
-                    inner.timer.wait_until(at).await;
-                    now = inner.timer.read();
+                    self.wait_until(when).await;
+                    now = self.now();
                 }
             }
         }
     }
 
-    /// One request and what its answer means.
+    /// One request, what its answer means, and what follows.
+    pub(crate) async fn try_once(
+        &self,
+        parcel: Parcel<'_>,
+        attempts: &mut Attempts,
+        now: Timestamp,
+    ) -> (Verdict, Signal) {
+        let ttl = match attempts.begin(now) {
+            Ok(ttl) => ttl,
+            Err(outcome) => return (Verdict::Done(*outcome), Signal::None),
+        };
+        let Parcel { at, endpoint, message, .. } = parcel;
+        let result = match self.attempt(parcel, ttl, now).await {
+            Ok(result) => result,
+            Err(invalid) => return (Verdict::Done(invalid_outcome(endpoint, invalid)), Signal::None),
+        };
+        let now = self.now();
+        self.learn(at, message, &result, now);
+        let signal = self.signal(&result, now);
+        let verdict = match attempts.decide(result, now, || self.chance()) {
+            Step::Done(outcome) => Verdict::Done(self.finish(endpoint, outcome)),
+            Step::NewToken(theirs) => {
+                adjust_clock(at, theirs, now);
+                Verdict::Again
+            }
+            Step::Again => Verdict::Again,
+            Step::RetryAt(at) => Verdict::RetryAt(at),
+        };
+        (verdict, signal)
+    }
+
+    /// One request and its answer.
     async fn attempt(
         &self,
-        endpoint: &PushResource,
-        message: &PushMessage,
-        sealed: Option<&Sealed>,
+        parcel: Parcel<'_>,
         ttl: Ttl,
         now: Timestamp,
     ) -> Result<Result<Answer, TransportError>, Invalid> {
-        let (inner, origin) = (&*self.inner, endpoint.origin());
-        let authorization = match self.identity(message)? {
-            None => None,
-            Some(Identity { signer, subject }) => {
-                let scheme = message.scheme_for(sealed.map(Sealed::schedule));
-                let made = self.known(|known| {
-                    known.tokens.authorization(&**signer, subject.as_ref(), origin, scheme, now)
-                });
-                Some(made.map_err(|_| Invalid::Token)?)
-            }
-        };
-        let receipt =
-            message.receipt.then(|| self.known(|known| known.receipts.of(origin).cloned())).flatten();
-        let request = build(&Delivery {
+        let Parcel { at, endpoint, message, sealed } = parcel;
+        let (written, receipt) = self.prepared(at, message, sealed, now)?;
+        let delivery = Delivery {
             endpoint,
             message,
             ttl,
             sealed,
-            authorization: authorization.as_deref(),
+            authorization: written.as_ref().map(|written| &*written.fields),
             receipt: receipt.as_ref(),
-        })?;
+        };
+        let authorization = written.as_ref().map(|written| written.value.clone());
+        let request = assemble(&delivery, at.site()?, authorization)?;
         let octets = request.body().len();
-        let response = inner.transport.call(request).await;
-        let now = inner.timer.read();
-        let result = response.map(|response| classify(&response, endpoint, now));
-        log(origin, octets, ttl, &result);
-        self.learn(origin, message, &result, now);
+        let response = self.inner.transport.call(request).await;
+        let result = response.map(|response| classify(&response, endpoint, self.now()));
+        log(&at.origin, octets, ttl, &result);
         Ok(result)
+    }
+
+    /// Token and receipt subscription for a request to this origin.
+    fn prepared(
+        &self,
+        at: &AtOrigin,
+        message: &PushMessage,
+        sealed: Option<&Sealed>,
+        now: Timestamp,
+    ) -> Result<(Option<Written>, Option<crate::outcome::ReceiptSubscription>), Invalid> {
+        let identity = self.identity(message)?;
+        let limits = &self.inner.limits;
+        at.with(|Learnt { tokens, receipt, .. }| {
+            let written = identity.map(|Identity { signer, subject }| {
+                let signing = Signing {
+                    signer: &**signer,
+                    subject: subject.as_ref(),
+                    scheme: message.scheme_for(sealed.map(Sealed::schedule)),
+                    life: limits.token_life,
+                    margin: limits.token_margin,
+                };
+                tokens.authorization(signing, &at.origin, now).map_err(|_| Invalid::Token)
+            });
+            let receipt = receipt.as_ref().filter(|_| message.receipt).cloned();
+            Ok((written.transpose()?, receipt))
+        })
     }
 
     fn identity(&self, message: &PushMessage) -> Result<Option<&Identity>, Invalid> {
@@ -265,17 +378,17 @@ impl PushClient {
     }
 
     pub(crate) fn known_end(&self, endpoint: &PushResource) -> Option<Outcome> {
-        let origin = endpoint.origin().clone();
+        let origin = || endpoint.origin().clone();
         if endpoint.is_permanently_removed() {
-            return Some(Outcome::Gone(Gone { origin, status: None, attempts: 0 }));
+            return Some(Outcome::Gone(Gone { origin: origin(), status: None, attempts: 0 }));
         }
-        let status = self.known(|known| known.ended.status(endpoint))?;
-        Some(Outcome::Gone(Gone { origin, status: Some(status), attempts: 0 }))
+        let status = self.ended(|ended| ended.status(endpoint))?;
+        Some(Outcome::Gone(Gone { origin: origin(), status: Some(status), attempts: 0 }))
     }
 
     fn finish(&self, endpoint: &PushResource, outcome: Outcome) -> Outcome {
         if let Outcome::Gone(Gone { status: Some(status), .. }) = &outcome {
-            self.known(|known| known.ended.remember(endpoint, *status));
+            self.ended(|ended| ended.remember(endpoint, *status));
         }
         outcome
     }
@@ -283,7 +396,7 @@ impl PushClient {
     /// Notes what an answer says about its origin.
     fn learn(
         &self,
-        origin: &Origin,
+        at: &AtOrigin,
         message: &PushMessage,
         result: &Result<Answer, TransportError>,
         now: Timestamp,
@@ -292,32 +405,43 @@ impl PushClient {
             Ok(Answer::Deferred { status, .. }) if *status >= 500 => Health::Failing(Some(*status)),
             Ok(_) => Health::Working,
             Err(TransportError::AddressNotAllowed(_) | TransportError::PortNotAllowed(_)) => return,
+            Err(error) if error.is_of_connection() => return,
             Err(_) => Health::Failing(None),
         };
-        self.known(|known| {
-            known.gates.of(origin, now).note(now, health);
+        at.with(|learnt| {
+            learnt.gate.note(now, health);
             match result {
                 Ok(Answer::Accepted { receipt_subscription: Some(receipt), .. }) if message.receipt => {
-                    known.receipts.keep(origin, receipt.clone());
+                    learnt.receipt = Some(receipt.clone());
                 }
                 Ok(Answer::Refused { said, .. })
                     if said.code.as_deref() == Some("request/receipt-invalid") =>
                 {
-                    known.receipts.forget(origin);
+                    learnt.receipt = None;
                 }
                 _ => {}
             }
         });
     }
 
-    fn adjust_clock(&self, origin: &Origin, theirs: Timestamp, now: Timestamp) {
-        let (ahead, behind) = (theirs.since(now).as_secs(), now.since(theirs).as_secs());
-        tracing::warn!(%origin, ahead, behind, "the push service has another time, a token is made for it");
-        self.known(|known| known.tokens.adjust(origin, theirs, now));
+    fn signal(&self, result: &Result<Answer, TransportError>, now: Timestamp) -> Signal {
+        match result {
+            Ok(Answer::Accepted { .. }) => Signal::Accepted,
+            Ok(Answer::Gone { .. } | Answer::Refused { .. }) => Signal::Answered,
+            Ok(Answer::Deferred { status: status @ (406 | 429 | 503), retry_after, .. }) => {
+                let (least, longest) = self.inner.policy.retry_after;
+                let until = retry_after.map(|wait| now.after(wait.max(least).min(longest)));
+                Signal::Throttled { status: *status, until }
+            }
+            Ok(Answer::Deferred { .. }) => Signal::Failed,
+            Err(TransportError::AddressNotAllowed(_) | TransportError::PortNotAllowed(_)) => Signal::None,
+            Err(error) if error.is_of_connection() => Signal::None,
+            Err(_) => Signal::Failed,
+        }
     }
 
-    fn known<T>(&self, f: impl FnOnce(&mut Known) -> T) -> T {
-        f(&mut self.inner.known.lock().unwrap_or_else(PoisonError::into_inner))
+    fn ended<T>(&self, f: impl FnOnce(&mut Ended) -> T) -> T {
+        f(&mut self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -328,6 +452,12 @@ impl fmt::Debug for PushClient {
             .field("keys", &self.inner.identities.len())
             .finish_non_exhaustive()
     }
+}
+
+fn adjust_clock(at: &AtOrigin, theirs: Timestamp, now: Timestamp) {
+    let (ahead, behind) = (theirs.since(now).as_secs(), now.since(theirs).as_secs());
+    tracing::warn!(origin = %at.origin, ahead, behind, "the push service has another time, a token is made for it");
+    at.with(|learnt| learnt.tokens.adjust(theirs, now));
 }
 
 pub(crate) fn invalid_outcome(endpoint: &PushResource, invalid: Invalid) -> Outcome {

@@ -91,7 +91,9 @@ impl SendError {
         use crate::outcome::{Unsent, UnsentReason};
         match &*self.0 {
             Outcome::Deferred(_) | Outcome::Unanswered(_) => true,
-            Outcome::Unsent(Unsent { reason, .. }) => matches!(reason, UnsentReason::Unreachable { .. }),
+            Outcome::Unsent(Unsent { reason, .. }) => {
+                matches!(reason, UnsentReason::Unreachable { .. } | UnsentReason::Stopped)
+            }
             Outcome::Accepted(_) | Outcome::Gone(_) | Outcome::Refused(_) => false,
         }
     }

@@ -32,6 +32,20 @@
 //! Outcome: Accepted · Gone · Refused · Deferred · Unanswered · Unsent
 //! ```
 //!
+//! # Many messages
+//!
+//! [`PushClient::send_all`] takes a stream of any length and gives each outcome as soon as it is known. What is
+//! ready together is encrypted together, on threads of its own, while connections send:
+//!
+//! ```text
+//! items ──▶ waiting ──64 in turn──▶ encryption ──▶ ready ──window──▶ under way ──▶ outcomes
+//!           by origin               threads        by origin         HTTP/2
+//! ```
+//!
+//! Each origin has its own window of requests under way, which grows while messages are accepted and is halved when
+//! the push service asks for less, fails or slows down. `Retry-After` stops that origin only. Memory is bounded by
+//! [`BulkOptions`], not by the number of recipients. More in [`bulk`].
+//!
 //! # What it leaves to you
 //!
 //! * Deleting a subscription after [`Outcome::Gone`]; or use the [`Registry`].
@@ -53,14 +67,18 @@
 //! |---|---|---|
 //! | `transport` | yes | [`HyperTransport`](transport::HyperTransport), and the builder's settings of the network |
 //! | `aws_lc_rs` | yes | the fast provider, and its use by default |
+//! | `p256_ifma` | yes | the provider that encrypts eight messages side by side, where the processor can |
+//! | `bulk` | yes | [`bulk`]: receivers from files, payload templates, the ledger of a run
 //! | `legacy` | yes | aesgcm and aesgcm128, never chosen without being asked for |
 
 mod builder;
+pub mod bulk;
 mod client;
 mod ended;
 pub mod error;
 mod limits;
 mod message;
+mod origins;
 pub mod outcome;
 pub mod proto;
 pub mod registry;
@@ -69,6 +87,7 @@ mod timer;
 pub mod transport;
 
 pub use builder::PushClientBuilder;
+pub use bulk::BulkOptions;
 pub use client::PushClient;
 pub use error::{BuildError, Error, MessageError, SendError};
 pub use limits::ClientLimits;

@@ -42,6 +42,12 @@ pub struct ClientLimits {
     pub token_margin: Duration,
     /// Messages of one `send_all` that are under way at once: 512 (our choice).
     pub max_in_flight: usize,
+    /// Requests of one `send_all` to one origin under way at once: 256, so that one origin alone cannot take every
+    /// place (our choice: half of `max_in_flight`).
+    pub per_origin: usize,
+    /// Messages of one `send_all` that wait for an origin which takes no more now: 512 (our choice: as many as are
+    /// under way, so that a run that ends at once leaves little undone).
+    pub parked: usize,
 }
 
 impl Default for ClientLimits {
@@ -62,6 +68,8 @@ impl Default for ClientLimits {
             token_life: Duration::from_secs(12 * 3600),
             token_margin: Duration::from_secs(600),
             max_in_flight: 512,
+            per_origin: 256,
+            parked: 512,
         }
     }
 }

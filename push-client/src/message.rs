@@ -104,6 +104,13 @@ impl PushMessage {
         Ok(Self::new(ttl, Some(octets.into())))
     }
 
+    /// Another TTL than that of the constructor, as when the same message goes to several.
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Ttl) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
     /// While undelivered, a later message with the same topic replaces this one (RFC 8030 §5.4).
     #[must_use]
     pub fn topic(mut self, topic: Topic) -> Self {

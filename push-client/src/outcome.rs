@@ -256,6 +256,8 @@ pub enum UnsentReason {
     Expired,
     /// The message, the subscription or the configuration is not usable together.
     Invalid(Invalid),
+    /// The run was stopped before it was its turn.
+    Stopped,
     /// No connection: name, TCP, TLS, proxy.
     Unreachable {
         /// How far it got.
@@ -272,6 +274,7 @@ impl UnsentReason {
         match self {
             Self::Expired => "expired",
             Self::Invalid(_) => "invalid",
+            Self::Stopped => "stopped",
             Self::Unreachable { .. } => "unreachable",
         }
     }
@@ -442,6 +445,9 @@ impl fmt::Display for Unsent {
                 f.write_str("its TTL ran out while it waited; give it a longer one or send it earlier")
             }
             UnsentReason::Invalid(invalid) => invalid.fmt(f),
+            UnsentReason::Stopped => {
+                f.write_str("the run was stopped before it was its turn; send it again in another run")
+            }
             UnsentReason::Unreachable { phase, problem } => {
                 write!(f, "{problem} while {phase} ({}); check network, name and trust", tries(self.attempts))
             }
@@ -489,7 +495,7 @@ macro_rules! capability {
                 if !reference.starts_with('/') || reference.starts_with("//") {
                     return None;
                 }
-                format!("{}{reference}", base.origin()).parse().ok().map(Self)
+                base.with_target(reference).ok().map(Self)
             }
 
             /// Its origin.

@@ -1,32 +1,29 @@
 //! `SendAll`: many messages at once, outcomes in the order of completion.
 //!
-//! What is ready together is encrypted together, in tasks of its own, so that a runtime with several threads uses
-//! them all. Memory is bounded by the messages under way, not by the number of recipients.
+//! It takes messages and gives outcomes; what is between is the pipeline of [`bulk`](crate::bulk).
 
 use std::{
-    collections::HashMap,
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
+    vec,
 };
 
 use futures_core::Stream;
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use push_crypto::{EncryptJob, EncryptOptions, Subscription};
+use futures_util::FutureExt;
+use push_crypto::Subscription;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::JoinSet,
+    task::{JoinError, JoinHandle},
 };
 
 use crate::{
-    client::{PushClient, invalid, invalid_outcome},
+    bulk::{BATCH, BulkOptions, Desk, Report, Work, Works, conduct},
+    client::PushClient,
     message::PushMessage,
-    outcome::{Invalid, Outcome},
-    proto::request::Sealed,
+    outcome::Outcome,
 };
-
-/// Messages encrypted together (measured: more gains nothing, and delays the first).
-const BATCH: usize = 64;
 
 /// The stream that [`PushClient::send_all`] returns.
 ///
@@ -34,25 +31,46 @@ const BATCH: usize = 64;
 #[must_use = "nothing is sent unless the stream is polled"]
 pub struct SendAll<S, Id> {
     client: PushClient,
+    options: BulkOptions,
     items: Option<Pin<Box<S>>>,
-    ids: HashMap<u64, Id>,
-    next: u64,
-    tasks: JoinSet<()>,
-    done: UnboundedReceiver<(u64, Outcome)>,
-    report: UnboundedSender<(u64, Outcome)>,
+    ids: Ids<Id>,
+    /// Messages that wait for their origin, of those without an outcome.
+    parked: usize,
+    done: vec::IntoIter<(usize, Outcome)>,
+    /// Outcomes given away since the pipeline was told.
+    given: usize,
+    pipeline: Option<Pipeline>,
 }
 
-struct Item {
-    number: u64,
-    subscription: Subscription,
-    message: PushMessage,
+/// The running task and the way to and from it.
+struct Pipeline {
+    /// `None` once there are no more messages.
+    work: Option<UnboundedSender<Works>>,
+    desk: Arc<Desk>,
+    reports: UnboundedReceiver<Report>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl PushClient {
     /// Sends every message of a stream, [`max_in_flight`](crate::ClientLimits::max_in_flight) at once, and gives
     /// each outcome with its id as soon as it is known.
     ///
-    /// Items are taken no faster than they are sent. It must be polled within a tokio runtime.
+    /// Items are taken no faster than they are sent, so memory does not grow with their number. An outcome that nobody
+    /// has taken yet counts as under way: who stops polling stops the sending. The TTL of a message runs from its first
+    /// attempt, or from when its push service is found not to take any. A push service that is slow, dead or asks for rest does not stop the
+    /// others: up to [`parked`](crate::ClientLimits::parked) of its messages wait aside; only when that is full,
+    /// and the stream goes on with more of the same, everybody waits. A push service whose circuit breaker has
+    /// stayed open for 15 s gets probes only, and its messages the outcome of the last probe; but when there is nothing
+    /// else to send and more to come, they wait for about 5 minutes, as far as their TTL allows.
+    ///
+    /// An endpoint that comes twice gets two messages; leaving the second out is the caller's affair. It must be
+    /// polled within a tokio runtime, of either kind.
     ///
     /// ```
     /// use futures_util::{StreamExt, stream};
@@ -73,15 +91,62 @@ impl PushClient {
     where
         S: Stream<Item = (Id, Subscription, PushMessage)>,
     {
-        let (report, done) = unbounded_channel();
+        self.send_all_with(BulkOptions::of(self.limits()), items)
+    }
+
+    /// Like [`PushClient::send_all`], with bounds of this run's own.
+    pub fn send_all_with<S, Id>(&self, options: BulkOptions, items: S) -> SendAll<S, Id>
+    where
+        S: Stream<Item = (Id, Subscription, PushMessage)>,
+    {
         SendAll {
             client: self.clone(),
+            options,
             items: Some(Box::pin(items)),
-            ids: HashMap::new(),
-            next: 0,
-            tasks: JoinSet::new(),
-            done,
-            report,
+            ids: Ids::default(),
+            parked: 0,
+            done: Vec::new().into_iter(),
+            given: 0,
+            pipeline: None,
+        }
+    }
+}
+
+impl<S, Id> SendAll<S, Id> {
+    /// Takes no more, and gives back what was never sent, as [`Unsent`](Outcome::Unsent) with
+    /// [`UnsentReason::Stopped`](crate::outcome::UnsentReason::Stopped).
+    ///
+    /// What is on the wire finishes; nothing is repeated any more. The stream is to be polled to its end as before:
+    /// each item that was taken has one outcome. A second call does nothing.
+    ///
+    /// ```
+    /// use futures_util::{StreamExt, stream};
+    /// use push_client::{PushClient, PushMessage, StubTransport, Subscription, Ttl};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let client = PushClient::builder().transport(StubTransport::accepting()).build().unwrap();
+    /// let subscription = Subscription::from_json(r#"{"endpoint":"https://push.example/p/1"}"#).unwrap();
+    /// let item = (1, subscription, PushMessage::tickle(Ttl::seconds(60)));
+    /// let mut outcomes = client.send_all(stream::iter([item]));
+    /// outcomes.stop();
+    /// assert!(outcomes.next().await.is_none(), "nothing was taken yet");
+    /// # });
+    /// ```
+    pub fn stop(&mut self) {
+        self.items = None;
+        if let Some(pipeline) = &mut self.pipeline {
+            // First the end of the items: who sees the sign finds all that was handed over.
+            pipeline.work = None;
+            pipeline.desk.stop();
+        }
+    }
+
+    /// Tells the pipeline what was taken from it, all of a report at once.
+    fn settle(&mut self) {
+        self.given += 1;
+        if self.done.len() == 0
+            && let Some(pipeline) = &self.pipeline
+        {
+            pipeline.desk.took(std::mem::take(&mut self.given));
         }
     }
 }
@@ -90,37 +155,44 @@ impl<S, Id> SendAll<S, Id>
 where
     S: Stream<Item = (Id, Subscription, PushMessage)>,
 {
-    /// Takes what is ready, up to the bound, and starts it in batches.
+    /// Takes what is ready, up to the bound, and hands it over in batches.
     fn fill(&mut self, cx: &mut Context<'_>) {
-        let most = self.client.limits().max_in_flight.max(1);
+        let most = self.options.max_in_flight.max(1);
+        let under_way = self.ids.len().saturating_sub(self.parked);
+        let mut room = most.saturating_sub(under_way);
         // A full pipeline is refilled in batches, not one by one.
         let refill = (most / 8).clamp(1, BATCH);
-        if !self.ids.is_empty() && most.saturating_sub(self.ids.len()) < refill {
+        if under_way > 0 && room < refill {
             return;
         }
-        while self.ids.len() < most {
-            let room = (most - self.ids.len()).min(BATCH);
-            let batch = self.take(room, cx);
+        while room > 0 && self.items.is_some() {
+            let wanted = room.min(BATCH);
+            let batch = self.take(wanted, cx);
             let taken = batch.len();
             if taken > 0 {
-                let work = send_batch(self.client.clone(), batch, self.report.clone());
-                self.tasks.spawn(work);
+                self.hand_over(batch);
             }
-            if taken < room {
-                return;
+            if taken < wanted {
+                break;
             }
+            room -= taken;
+        }
+        if self.items.is_none()
+            && let Some(pipeline) = &mut self.pipeline
+        {
+            pipeline.work = None;
         }
     }
 
-    fn take(&mut self, room: usize, cx: &mut Context<'_>) -> Vec<Item> {
+    fn take(&mut self, wanted: usize, cx: &mut Context<'_>) -> Works {
         let mut batch = Vec::new();
-        while let Some(items) = self.items.as_mut().filter(|_| batch.len() < room) {
+        while let Some(items) = self.items.as_mut().filter(|_| batch.len() < wanted) {
             match items.as_mut().poll_next(cx) {
                 Poll::Ready(Some((id, subscription, message))) => {
-                    let number = self.next;
-                    self.next += 1;
-                    self.ids.insert(number, id);
-                    batch.push(Item { number, subscription, message });
+                    let origin = subscription.endpoint.origin();
+                    let attempts = self.client.attempts(origin, &message, self.client.now()).in_stock();
+                    let number = self.ids.keep(id);
+                    batch.push(Box::new(Work { number, subscription, message, attempts, sealed: None }));
                 }
                 Poll::Ready(None) => self.items = None,
                 Poll::Pending => break,
@@ -129,14 +201,19 @@ where
         batch
     }
 
-    /// Lets a bug in a batch surface here instead of waiting for its outcomes for ever.
-    fn reap(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next(cx) {
-            if let Err(error) = ended
-                && let Ok(panic) = error.try_into_panic()
-            {
-                std::panic::resume_unwind(panic);
-            }
+    fn hand_over(&mut self, batch: Works) {
+        let (client, options) = (&self.client, &self.options);
+        let pipeline = self.pipeline.get_or_insert_with(|| {
+            let (work, items) = unbounded_channel();
+            let (report, reports) = unbounded_channel();
+            let desk = Arc::<Desk>::default();
+            let task =
+                tokio::spawn(conduct(client.clone(), options.clone(), items, report, Arc::clone(&desk)));
+            Pipeline { work: Some(work), desk, reports, task }
+        });
+        if let Some(work) = &pipeline.work {
+            // The task ends early only by a bug, which `poll_next` lets surface.
+            let _ = work.send(batch);
         }
     }
 }
@@ -150,21 +227,44 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        this.fill(cx);
-        this.reap(cx);
-        if this.ids.is_empty() {
-            return if this.items.is_none() { Poll::Ready(None) } else { Poll::Pending };
-        }
-        // The channel stays open, since `report` is kept here.
-        let Some((number, outcome)) = ready!(this.done.poll_recv(cx)) else { return Poll::Ready(None) };
-        match this.ids.remove(&number) {
-            Some(id) => Poll::Ready(Some((id, outcome))),
-            None => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
+        loop {
+            if let Some((number, outcome)) = this.done.next() {
+                this.settle();
+                if let Some(id) = this.ids.release(number) {
+                    return Poll::Ready(Some((id, outcome)));
+                }
+                continue;
+            }
+            this.fill(cx);
+            if this.ids.is_empty() {
+                return if this.items.is_none() { Poll::Ready(None) } else { Poll::Pending };
+            }
+            let Some(pipeline) = &mut this.pipeline else { return Poll::Pending };
+            match pipeline.reports.poll_recv(cx) {
+                Poll::Ready(Some(Report { outcomes, parked })) => {
+                    this.parked = parked;
+                    this.done = outcomes.into_iter();
+                }
+                Poll::Ready(None) => {
+                    let ended = ready!(pipeline.task.poll_unpin(cx));
+                    this.ids = Ids::default();
+                    this.items = None;
+                    this.pipeline = None;
+                    return ended_early(ended);
+                }
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
+}
+
+/// Lets a bug in the pipeline surface here instead of waiting for its outcomes for ever.
+fn ended_early<T>(ended: Result<(), JoinError>) -> Poll<Option<T>> {
+    if let Err(Ok(panic)) = ended.map_err(JoinError::try_into_panic) {
+        std::panic::resume_unwind(panic);
+    }
+    // The runtime is being shut down.
+    Poll::Ready(None)
 }
 
 impl<S, Id> fmt::Debug for SendAll<S, Id> {
@@ -173,71 +273,45 @@ impl<S, Id> fmt::Debug for SendAll<S, Id> {
     }
 }
 
-/// Encrypts a batch and sends its messages at once.
-async fn send_batch(client: PushClient, batch: Vec<Item>, report: UnboundedSender<(u64, Outcome)>) {
-    let sealed = seal(&client, &batch);
-    let mut under_way: FuturesUnordered<_> = batch
-        .iter()
-        .zip(sealed)
-        .map(|(item, sealed)| {
-            let client = &client;
-            async move {
-                let endpoint = &item.subscription.endpoint;
-                let outcome = match sealed {
-                    Ok(sealed) => client.deliver(endpoint, &item.message, sealed.as_ref()).await,
-                    Err(invalid) => {
-                        client.known_end(endpoint).unwrap_or_else(|| invalid_outcome(endpoint, invalid))
-                    }
-                };
-                (item.number, outcome)
-            }
-        })
-        .collect();
-    while let Some(done) = under_way.next().await {
-        // Nobody listens any more when the stream was dropped; then this task is being stopped too.
-        let _ = report.send(done);
+/// The ids of messages without an outcome; numbers are used again.
+struct Ids<Id> {
+    kept: Vec<Option<Id>>,
+    free: Vec<usize>,
+}
+
+impl<Id> Default for Ids<Id> {
+    fn default() -> Self {
+        Self { kept: Vec::new(), free: Vec::new() }
     }
 }
 
-/// One result per item, in order. Items with the same options are encrypted together.
-fn seal(client: &PushClient, batch: &[Item]) -> Vec<Result<Option<Sealed>, Invalid>> {
-    let mut sealed: Vec<Result<Option<Sealed>, Invalid>> = Vec::with_capacity(batch.len());
-    let mut groups: Vec<(EncryptOptions, Vec<usize>)> = Vec::new();
-    for (at, item) in batch.iter().enumerate() {
-        match client.plan(&item.subscription, &item.message) {
-            Ok(Some(options)) => {
-                match groups.iter_mut().find(|(of_group, _)| *of_group == options) {
-                    Some((_, members)) => members.push(at),
-                    None => groups.push((options, vec![at])),
+impl<Id> Ids<Id> {
+    fn keep(&mut self, id: Id) -> usize {
+        match self.free.pop() {
+            Some(number) => {
+                if let Some(place) = self.kept.get_mut(number) {
+                    *place = Some(id);
                 }
-                sealed.push(Ok(None));
+                number
             }
-            Ok(None) => sealed.push(Ok(None)),
-            Err(invalid) => sealed.push(Err(invalid)),
-        }
-    }
-    for (options, members) in groups {
-        let jobs: Vec<_> = members
-            .iter()
-            .filter_map(|at| {
-                let Item { subscription, message, .. } = batch.get(*at)?;
-                Some(EncryptJob { keys: subscription.keys.as_ref()?, plaintext: message.payload.as_ref()? })
-            })
-            .collect();
-        let mut results = Vec::with_capacity(jobs.len());
-        let made = push_crypto::encrypt_batch(client.provider(), &options, &jobs, &mut results);
-        let mut results = results.into_iter();
-        for at in members {
-            let result = match (made, results.next()) {
-                (Ok(()), Some(result)) => {
-                    result.map(|encrypted| Some(Sealed::from(encrypted))).map_err(invalid)
-                }
-                _ => Err(Invalid::Provider),
-            };
-            if let Some(place) = sealed.get_mut(at) {
-                *place = result;
+            None => {
+                self.kept.push(Some(id));
+                self.kept.len() - 1
             }
         }
     }
-    sealed
+
+    fn release(&mut self, number: usize) -> Option<Id> {
+        let id = self.kept.get_mut(number)?.take()?;
+        self.free.push(number);
+        Some(id)
+    }
+
+    const fn len(&self) -> usize {
+        self.kept.len() - self.free.len()
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }

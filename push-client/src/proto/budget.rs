@@ -55,6 +55,7 @@ pub struct Gate {
     probe_at: Option<Timestamp>,
     /// A probe is under way.
     probing: bool,
+    failed_probes: u32,
     status: Option<u16>,
 }
 
@@ -69,6 +70,7 @@ impl Gate {
             open_for: OPEN_FIRST,
             probe_at: None,
             probing: false,
+            failed_probes: 0,
             status: None,
         }
     }
@@ -111,6 +113,18 @@ impl Gate {
         }
     }
 
+    /// True when the last attempt failed.
+    #[must_use]
+    pub const fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Probes in a row that failed since the breaker opened.
+    #[must_use]
+    pub const fn failed_probes(&self) -> u32 {
+        self.failed_probes
+    }
+
     /// Notes how an attempt ended.
     pub fn note(&mut self, now: Timestamp, health: Health) {
         match health {
@@ -118,6 +132,7 @@ impl Gate {
                 self.failures = 0;
                 self.probe_at = None;
                 self.probing = false;
+                self.failed_probes = 0;
                 self.open_for = OPEN_FIRST;
             }
             Health::Failing(status) => {
@@ -125,6 +140,7 @@ impl Gate {
                 self.failures = self.failures.saturating_add(1);
                 if self.probing {
                     self.probing = false;
+                    self.failed_probes = self.failed_probes.saturating_add(1);
                     self.open_for = (self.open_for * 2).min(OPEN_LONGEST);
                     self.probe_at = Some(now.after(self.open_for));
                 } else if self.probe_at.is_none() && self.failures >= FAILURES {
@@ -215,9 +231,10 @@ mod tests {
             gate.note(at(0), Health::Failing(None));
         }
         let mut now = 1000;
-        for expected in [2000, 4000, 8000, 8000] {
+        for (failed, expected) in [(1, 2000), (2, 4000), (3, 8000), (4, 8000)] {
             assert_eq!(gate.admit(at(now)), Admission::Go);
             gate.note(at(now), Health::Failing(None));
+            assert_eq!(gate.failed_probes(), failed);
             let Admission::Wait { until, .. } = gate.admit(at(now)) else { panic!("still open") };
             assert_eq!(until, at(now + expected));
             now += expected;

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
-use push_crypto::{Encrypted, PushResource, Schedule, Ttl, vapid::AuthorizationFields};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header, uri};
+use push_crypto::{
+    ContentCoding, Encrypted, Origin, PushResource, Schedule, Scheme, Ttl, vapid::AuthorizationFields,
+};
 
 use super::receipts::RELATION;
 use crate::{
@@ -17,6 +19,7 @@ use crate::{
 pub struct Sealed {
     schedule: Schedule,
     body: Bytes,
+    /// What the older codings have beside `content-encoding`; aes128gcm has it in the body.
     fields: Vec<(&'static str, String)>,
 }
 
@@ -30,7 +33,12 @@ impl Sealed {
 
 impl From<Encrypted> for Sealed {
     fn from(encrypted: Encrypted) -> Self {
-        let (schedule, fields) = (encrypted.schedule(), encrypted.headers());
+        let schedule = encrypted.schedule();
+        let mut fields = Vec::new();
+        if schedule.coding() != ContentCoding::Aes128gcm {
+            fields = encrypted.headers();
+            fields.retain(|(name, _)| *name != header::CONTENT_ENCODING.as_str());
+        }
         Self { schedule, fields, body: encrypted.into_body().into() }
     }
 }
@@ -73,54 +81,101 @@ pub struct Delivery<'a> {
 /// assert_eq!(request.headers()["content-length"], "0");
 /// ```
 pub fn build(delivery: &Delivery<'_>) -> Result<Request<Bytes>, Invalid> {
-    let Delivery { endpoint, message, ttl, sealed, authorization, receipt } = *delivery;
+    let site = Site::of(delivery.endpoint.origin())?;
+    let authorization = delivery.authorization.map(|fields| secret(&fields.authorization)).transpose()?;
+    assemble(delivery, &site, authorization)
+}
+
+/// What all requests to one origin have in common, made once.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    scheme: uri::Scheme,
+    authority: uri::Authority,
+    is_windows: bool,
+}
+
+impl Site {
+    pub(crate) fn of(origin: &Origin) -> Result<Self, Invalid> {
+        let scheme = match origin.scheme() {
+            Scheme::Http => uri::Scheme::HTTP,
+            Scheme::Https => uri::Scheme::HTTPS,
+        };
+        let authority = origin.authority().parse().map_err(|_| Invalid::Url)?;
+        Ok(Self { scheme, authority, is_windows: origin.host().ends_with(".notify.windows.com") })
+    }
+
+    fn target(&self, endpoint: &PushResource) -> Result<Uri, Invalid> {
+        let path = Bytes::copy_from_slice(endpoint.expose_path().as_bytes());
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(uri::PathAndQuery::from_maybe_shared(path).map_err(|_| Invalid::Url)?);
+        Uri::from_parts(parts).map_err(|_| Invalid::Url)
+    }
+}
+
+/// The request, from what was prepared for its origin; `authorization` is the value of `delivery`'s.
+pub(crate) fn assemble(
+    delivery: &Delivery<'_>,
+    site: &Site,
+    authorization: Option<HeaderValue>,
+) -> Result<Request<Bytes>, Invalid> {
+    let Delivery { endpoint, message, ttl, sealed, authorization: signed, receipt } = *delivery;
     let body = sealed.map_or_else(Bytes::new, |sealed| sealed.body.clone());
+    let length = body.len();
     let mut request = Request::new(body);
     *request.method_mut() = match message.method {
         DeliveryMethod::Post => Method::POST,
         DeliveryMethod::Put => Method::PUT,
     };
-    *request.uri_mut() = target(endpoint)?;
-    let length = request.body().len();
-    let mut fields = Fields(request.headers_mut());
-    fields.set(HeaderName::from_static("ttl"), &ttl.to_string())?;
-    fields.set(header::CONTENT_LENGTH, &length.to_string())?;
+    *request.uri_mut() = site.target(endpoint)?;
+    let fields = request.headers_mut();
+    fields.reserve(FIELDS);
+    fields.insert(TTL, HeaderValue::from(ttl.as_seconds()));
+    fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if let Some(topic) = &message.topic {
-        fields.set(HeaderName::from_static("topic"), topic.as_str())?;
+        fields.insert(TOPIC, open(topic.as_str())?);
     }
     if let Some(urgency) = message.urgency {
-        fields.set(HeaderName::from_static("urgency"), urgency.as_str())?;
+        fields.insert(URGENCY, HeaderValue::from_static(urgency.as_str()));
     }
-    if sealed.is_some() {
-        fields.set(header::CONTENT_TYPE, "application/octet-stream")?;
+    if let Some(sealed) = sealed {
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        let coding = sealed.schedule.coding().as_str();
+        fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
-    let p256ecdsa = authorization.and_then(|authorization| authorization.p256ecdsa.as_deref());
-    for (name, value) in coding_fields(sealed, p256ecdsa) {
-        fields.set(HeaderName::from_static(name), &value)?;
+    let p256ecdsa = signed.and_then(|authorization| authorization.p256ecdsa.as_deref());
+    for (name, value) in key_fields(sealed, p256ecdsa) {
+        fields.insert(HeaderName::from_static(name), open(&value)?);
     }
     if let Some(authorization) = authorization {
-        fields.set_secret(header::AUTHORIZATION, &authorization.authorization)?;
+        fields.insert(header::AUTHORIZATION, authorization);
     }
     if message.receipt {
-        fields.set(HeaderName::from_static("prefer"), "respond-async")?;
+        fields.insert(PREFER, HeaderValue::from_static("respond-async"));
         if let Some(receipt) = receipt {
-            fields.set_secret(header::LINK, &format!("<{}>; rel=\"{RELATION}\"", receipt.expose()))?;
+            fields.insert(header::LINK, secret(&format!("<{}>; rel=\"{RELATION}\"", receipt.expose()))?);
         }
     }
     // Windows' service refuses a TTL of zero without it (400, "Ttl value conflicts with X-WNS-Cache-Policy").
-    if ttl.is_zero() && endpoint.origin().host().ends_with(".notify.windows.com") {
-        fields.set(HeaderName::from_static("x-wns-cache-policy"), "no-cache")?;
+    if ttl.is_zero() && site.is_windows {
+        fields.insert(CACHE_POLICY, HeaderValue::from_static("no-cache"));
     }
     Ok(request)
 }
 
-/// The coding fields, with the signing key in the same entry as the message's key: `dh=…;p256ecdsa=…`.
+/// Fields of a usual request, for which room is made at once (TTL, length, type, coding, token, urgency, topic).
+const FIELDS: usize = 7;
+const TTL: HeaderName = HeaderName::from_static("ttl");
+const TOPIC: HeaderName = HeaderName::from_static("topic");
+const URGENCY: HeaderName = HeaderName::from_static("urgency");
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const CACHE_POLICY: HeaderName = HeaderName::from_static("x-wns-cache-policy");
+
+/// The fields with keys, that of the signer in the same entry as the message's: `dh=…;p256ecdsa=…`.
 ///
 /// One entry, because services and browsers of 2016 took only the first of several.
-fn coding_fields<'a>(
-    sealed: Option<&'a Sealed>,
-    p256ecdsa: Option<&str>,
-) -> Vec<(&'static str, Cow<'a, str>)> {
+fn key_fields<'a>(sealed: Option<&'a Sealed>, p256ecdsa: Option<&str>) -> Vec<(&'static str, Cow<'a, str>)> {
     let mut fields: Vec<(&'static str, Cow<'a, str>)> = sealed
         .into_iter()
         .flat_map(|sealed| &sealed.fields)
@@ -135,31 +190,15 @@ fn coding_fields<'a>(
     fields
 }
 
-fn target(endpoint: &PushResource) -> Result<Uri, Invalid> {
-    let origin = endpoint.origin();
-    Uri::builder()
-        .scheme(origin.scheme().as_str())
-        .authority(origin.authority())
-        .path_and_query(endpoint.expose_path())
-        .build()
-        .map_err(|_| Invalid::Url)
+fn open(value: &str) -> Result<HeaderValue, Invalid> {
+    HeaderValue::from_str(value).map_err(|_| Invalid::Url)
 }
 
-struct Fields<'a>(&'a mut http::HeaderMap);
-
-impl Fields<'_> {
-    fn set(&mut self, name: HeaderName, value: &str) -> Result<(), Invalid> {
-        self.0.insert(name, HeaderValue::from_str(value).map_err(|_| Invalid::Url)?);
-        Ok(())
-    }
-
-    /// A value that neither `Debug` shows nor HTTP/2 keeps in its compression table.
-    fn set_secret(&mut self, name: HeaderName, value: &str) -> Result<(), Invalid> {
-        let mut value = HeaderValue::from_str(value).map_err(|_| Invalid::Url)?;
-        value.set_sensitive(true);
-        self.0.insert(name, value);
-        Ok(())
-    }
+/// A value that neither `Debug` shows nor HTTP/2 keeps in its compression table.
+pub(crate) fn secret(value: &str) -> Result<HeaderValue, Invalid> {
+    let mut value = open(value)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ use crate::{
 pub struct RetryPolicy {
     /// Repeats of one message.
     pub retries: u32,
+    /// No repeat later than this after the first attempt; `None`: only the TTL bounds it.
+    pub within: Option<Duration>,
     /// Bound of the first wait; it doubles with each repeat.
     pub first_wait: Duration,
     /// The bound does not grow over this.
@@ -36,6 +38,7 @@ impl RetryPolicy {
     pub const fn of(limits: &ClientLimits) -> Self {
         Self {
             retries: limits.retries,
+            within: None,
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(60),
             retry_after: (limits.retry_after_least, limits.retry_after_longest),
@@ -49,6 +52,13 @@ impl Default for RetryPolicy {
         Self::of(&ClientLimits::default())
     }
 }
+
+/// A first attempt so soon after the message was taken is in time and has the whole TTL (a TTL counts seconds).
+const FIRST_WITHIN: Duration = Duration::from_secs(1);
+
+/// Connections that may be closed under one message before that counts as a failure (our choice: a service that
+/// restarts closes many, but the new ones stay).
+const LEAVING: u32 = 3;
 
 /// What is done about a request that may have been received but got no answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +100,8 @@ pub enum Step {
     Done(Outcome),
     /// Make a new VAPID token for this time of the push service, and send at once.
     NewToken(Timestamp),
+    /// Send again at once, over another connection: the push service was leaving this one.
+    Again,
     /// Send again at this instant, not before.
     RetryAt(Timestamp),
 }
@@ -120,12 +132,16 @@ pub struct Attempts {
     policy: RetryPolicy,
     lifetime: Lifetime,
     has_topic: bool,
+    /// When the TTL began; without meaning before `runs`.
     started: Timestamp,
+    runs: bool,
     /// Requests made, or begun.
     made: u32,
     /// Waits granted; the renewal of a token is none.
     repeats: u32,
     token_renewed: bool,
+    /// Connections that were closed in good order before they took it.
+    left: u32,
     clock_skew: Option<i64>,
     /// What is reported when nothing more is tried.
     last: Option<Last>,
@@ -155,11 +171,29 @@ impl Attempts {
             lifetime,
             has_topic,
             started: now,
+            runs: true,
             made: 0,
             repeats: 0,
             token_renewed: false,
+            left: 0,
             clock_skew: None,
             last: None,
+        }
+    }
+
+    /// The same for a message that waits for its turn: its TTL runs from its first attempt, or from the moment when it
+    /// could have been sent but for its origin.
+    #[must_use]
+    pub(crate) const fn in_stock(mut self) -> Self {
+        self.runs = false;
+        self
+    }
+
+    /// Lets the TTL run from now, unless it does already.
+    const fn start(&mut self, now: Timestamp) {
+        if !self.runs {
+            self.started = now;
+            self.runs = true;
         }
     }
 
@@ -168,7 +202,8 @@ impl Attempts {
     /// # Errors
     /// The outcome, when nothing is left.
     pub fn begin(&mut self, now: Timestamp) -> Result<Ttl, Box<Outcome>> {
-        let first = now <= self.started;
+        self.start(now);
+        let first = now <= self.started || (self.made == self.left && now.since(self.started) < FIRST_WITHIN);
         let late = self.lifetime.deadline.is_some_and(|deadline| now >= deadline);
         // A first attempt at once is in time even with a TTL of zero: now or never.
         if late || (!first && now >= self.expiry()) {
@@ -186,6 +221,17 @@ impl Attempts {
     /// Decides what follows from an answer, or from its absence.
     #[must_use]
     pub fn next(&mut self, result: Result<Answer, TransportError>, now: Timestamp, chance: Chance) -> Step {
+        self.decide(result, now, || chance)
+    }
+
+    /// Like [`Attempts::next`]; the chance is drawn only when something is to be waited for.
+    #[must_use]
+    pub fn decide(
+        &mut self,
+        result: Result<Answer, TransportError>,
+        now: Timestamp,
+        chance: impl FnOnce() -> Chance,
+    ) -> Step {
         match result {
             Ok(answer) => self.answered(answer, now, chance),
             Err(error) => self.failed(error, now, chance),
@@ -203,16 +249,35 @@ impl Attempts {
         now: Timestamp,
         chance: Chance,
     ) -> Step {
-        if self.last.is_none() {
-            self.last = Some(match status {
-                Some(status) => {
-                    Last::Busy { status, not_before: Some(until), said: super::vendor::Reason::default() }
-                }
-                None => Last::Unreachable { phase: Phase::Connect, problem: Problem::Closed },
-            });
-        }
+        self.note_origin(until, status);
         let slack = chance.of(self.bound());
         self.repeat_at(until.after(slack), now)
+    }
+
+    /// Notes that nothing can be sent to the origin until `until`; gives the outcome when the message cannot wait so
+    /// long. Other than [`Attempts::postpone`] it is no repeat: the origin asked everybody to wait.
+    pub(crate) fn hold(&mut self, until: Timestamp, status: Option<u16>, now: Timestamp) -> Option<Outcome> {
+        self.start(now);
+        if self.is_alive(until) {
+            return None;
+        }
+        Some(self.abandon(until, status))
+    }
+
+    /// The outcome of a message whose origin has failed for so long that waiting on has no point.
+    pub(crate) fn abandon(&mut self, until: Timestamp, status: Option<u16>) -> Outcome {
+        self.note_origin(until, status);
+        self.given_up()
+    }
+
+    /// What the origin's state says, unless this message has an answer of its own.
+    fn note_origin(&mut self, until: Timestamp, status: Option<u16>) {
+        self.last.get_or_insert_with(|| match status {
+            Some(status) => {
+                Last::Busy { status, not_before: Some(until), said: super::vendor::Reason::default() }
+            }
+            None => Last::Unreachable { phase: Phase::Connect, problem: Problem::Closed },
+        });
     }
 
     /// The outcome if nothing more is tried, for instance because the retry budget is spent.
@@ -238,13 +303,23 @@ impl Attempts {
         }
     }
 
+    /// The outcome when the run ends before the next attempt.
+    pub(crate) fn stopped(&self) -> Outcome {
+        if self.last.is_some() { self.given_up() } else { self.unsent(UnsentReason::Stopped) }
+    }
+
+    /// True before anything was tried or waited for.
+    pub(crate) const fn is_fresh(&self) -> bool {
+        self.made == 0 && self.repeats == 0
+    }
+
     /// How many requests were made.
     #[must_use]
     pub const fn made(&self) -> u32 {
         self.made
     }
 
-    fn answered(&mut self, answer: Answer, now: Timestamp, chance: Chance) -> Step {
+    fn answered(&mut self, answer: Answer, now: Timestamp, chance: impl FnOnce() -> Chance) -> Step {
         let (origin, attempts) = (self.origin.clone(), self.made);
         Step::Done(match answer {
             Answer::Accepted { status, message_resource, ttl, receipt_subscription } => {
@@ -280,13 +355,13 @@ impl Attempts {
                 let (least, longest) = self.policy.retry_after;
                 let told = retry_after.map(|wait| now.after(wait.max(least).min(longest)));
                 self.last = Some(Last::Busy { status, not_before: told, said });
-                let at = told.unwrap_or_else(|| now.after(chance.of(self.bound())));
+                let at = told.unwrap_or_else(|| now.after(chance().of(self.bound())));
                 return self.repeat_at(at, now);
             }
         })
     }
 
-    fn failed(&mut self, error: TransportError, now: Timestamp, chance: Chance) -> Step {
+    fn failed(&mut self, error: TransportError, now: Timestamp, chance: impl FnOnce() -> Chance) -> Step {
         let again = match error {
             TransportError::AddressNotAllowed(class) => {
                 return Step::Done(self.unsent(UnsentReason::Invalid(Invalid::AddressNotAllowed(class))));
@@ -310,8 +385,12 @@ impl Attempts {
                 }
             }
         };
+        if error.is_of_connection() && self.left < LEAVING {
+            self.left += 1;
+            return Step::Again;
+        }
         if again && error.is_worth_retrying() {
-            self.repeat_at(now.after(chance.of(self.bound())), now)
+            self.repeat_at(now.after(chance().of(self.bound())), now)
         } else {
             Step::Done(self.given_up())
         }
@@ -320,7 +399,8 @@ impl Attempts {
     /// Waits until `at` if a repeat is left and the message is still alive then.
     fn repeat_at(&mut self, at: Timestamp, now: Timestamp) -> Step {
         let at = at.max(now);
-        if self.repeats >= self.policy.retries || !self.is_alive(at) {
+        let is_late = self.policy.within.is_some_and(|within| at.since(self.started) > within);
+        if self.repeats >= self.policy.retries || is_late || !self.is_alive(at) {
             return Step::Done(self.given_up());
         }
         self.repeats += 1;

@@ -2,10 +2,13 @@
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use http::HeaderValue;
 use push_crypto::{
     Origin, PublicKey, Timestamp,
     vapid::{AuthorizationFields, AuthorizationScheme, Claims, Subject, Token, VapidSigner},
 };
+
+use super::request::secret;
 
 /// Most origins whose tokens are kept (our choice: more than there are push services).
 const ORIGINS: usize = 4096;
@@ -18,8 +21,9 @@ pub struct Tokens {
     by_origin: HashMap<Origin, OfOrigin>,
 }
 
+/// The tokens of one origin.
 #[derive(Debug, Default)]
-struct OfOrigin {
+pub(crate) struct OfOrigin {
     /// What the push service's clock was ahead of ours or behind it, when it said so.
     skew: Skew,
     tokens: Vec<Cached>,
@@ -34,8 +38,25 @@ struct Skew {
 struct Cached {
     key: PublicKey,
     expires: Timestamp,
-    vapid: Arc<AuthorizationFields>,
-    web_push: Arc<AuthorizationFields>,
+    vapid: Written,
+    web_push: Written,
+}
+
+/// The fields of a token in one scheme, and the value of `Authorization` as requests take it.
+#[derive(Clone)]
+pub(crate) struct Written {
+    pub(crate) fields: Arc<AuthorizationFields>,
+    pub(crate) value: HeaderValue,
+}
+
+/// Whose token it is, and how it is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Signing<'a> {
+    pub(crate) signer: &'a dyn VapidSigner,
+    pub(crate) subject: Option<&'a Subject>,
+    pub(crate) scheme: AuthorizationScheme,
+    pub(crate) life: Duration,
+    pub(crate) margin: Duration,
 }
 
 impl Tokens {
@@ -58,33 +79,47 @@ impl Tokens {
         now: Timestamp,
     ) -> Result<Arc<AuthorizationFields>, TokenNotMade> {
         self.make_room(origin);
-        let (life, margin) = (self.life, self.margin);
+        let signing = Signing { signer, subject, scheme, life: self.life, margin: self.margin };
         let of_origin = self.by_origin.entry(origin.clone()).or_default();
-        let now = of_origin.skew.apply(now);
-        let key = *signer.public_key().point();
-        let usable = |cached: &&Cached| cached.key == key && is_usable(cached.expires, now, margin);
-        if let Some(cached) = of_origin.tokens.iter().find(usable) {
-            return Ok(cached.fields(scheme));
-        }
-        let cached = Cached::sign(signer, subject, origin, now, life)?;
-        let fields = cached.fields(scheme);
-        of_origin.tokens.retain(|old| old.key != key);
-        of_origin.tokens.push(cached);
-        Ok(fields)
+        of_origin.authorization(signing, origin, now).map(|written| written.fields)
     }
 
     /// Throws the tokens of this origin away and makes the next ones for its own time, which it gave as `theirs`.
     pub fn adjust(&mut self, origin: &Origin, theirs: Timestamp, now: Timestamp) {
         self.make_room(origin);
-        let of_origin = self.by_origin.entry(origin.clone()).or_default();
-        of_origin.tokens.clear();
-        of_origin.skew = Skew { ahead: theirs.since(now), behind: now.since(theirs) };
+        self.by_origin.entry(origin.clone()).or_default().adjust(theirs, now);
     }
 
     fn make_room(&mut self, origin: &Origin) {
         if self.by_origin.len() >= ORIGINS && !self.by_origin.contains_key(origin) {
             self.by_origin.clear();
         }
+    }
+}
+
+impl OfOrigin {
+    pub(crate) fn authorization(
+        &mut self,
+        signing: Signing<'_>,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<Written, TokenNotMade> {
+        let now = self.skew.apply(now);
+        let key = signing.signer.public_key().point();
+        let usable = |cached: &&Cached| cached.key == *key && is_usable(cached.expires, now, signing.margin);
+        if let Some(cached) = self.tokens.iter().find(usable) {
+            return Ok(cached.written(signing.scheme));
+        }
+        let cached = Cached::sign(signing, origin, now)?;
+        let written = cached.written(signing.scheme);
+        self.tokens.retain(|old| old.key != *key);
+        self.tokens.push(cached);
+        Ok(written)
+    }
+
+    pub(crate) fn adjust(&mut self, theirs: Timestamp, now: Timestamp) {
+        self.tokens.clear();
+        self.skew = Skew { ahead: theirs.since(now), behind: now.since(theirs) };
     }
 }
 
@@ -100,29 +135,32 @@ impl Skew {
 }
 
 impl Cached {
-    fn sign(
-        signer: &dyn VapidSigner,
-        subject: Option<&Subject>,
-        origin: &Origin,
-        now: Timestamp,
-        life: Duration,
-    ) -> Result<Self, TokenNotMade> {
+    fn sign(signing: Signing<'_>, origin: &Origin, now: Timestamp) -> Result<Self, TokenNotMade> {
+        let Signing { signer, subject, life, .. } = signing;
         let claims = Claims::new(origin.clone(), now, life, subject.cloned()).map_err(|_| TokenNotMade)?;
         let token = Token::sign_with(signer, &claims).map_err(|_| TokenNotMade)?;
         let key = signer.public_key();
+        let write = |scheme| Written::new(token.authorization(scheme, key));
         Ok(Self {
             key: *key.point(),
             expires: token.expires(),
-            vapid: Arc::new(token.authorization(AuthorizationScheme::Vapid, key)),
-            web_push: Arc::new(token.authorization(AuthorizationScheme::WebPush, key)),
+            vapid: write(AuthorizationScheme::Vapid)?,
+            web_push: write(AuthorizationScheme::WebPush)?,
         })
     }
 
-    fn fields(&self, scheme: AuthorizationScheme) -> Arc<AuthorizationFields> {
-        Arc::clone(match scheme {
-            AuthorizationScheme::Vapid => &self.vapid,
-            AuthorizationScheme::WebPush => &self.web_push,
-        })
+    fn written(&self, scheme: AuthorizationScheme) -> Written {
+        match scheme {
+            AuthorizationScheme::Vapid => self.vapid.clone(),
+            AuthorizationScheme::WebPush => self.web_push.clone(),
+        }
+    }
+}
+
+impl Written {
+    fn new(fields: AuthorizationFields) -> Result<Self, TokenNotMade> {
+        let value = secret(&fields.authorization).map_err(|_| TokenNotMade)?;
+        Ok(Self { fields: Arc::new(fields), value })
     }
 }
 

@@ -39,6 +39,11 @@ impl TransportError {
             Self::Unreachable { problem, .. } | Self::Unanswered { problem, .. } => !problem.is_permanent(),
         }
     }
+
+    /// True when it is a matter of one connection, and not of the push service: another may be tried at once.
+    pub(crate) const fn is_of_connection(&self) -> bool {
+        matches!(self, Self::Unreachable { problem: Problem::Leaving, .. })
+    }
 }
 
 impl fmt::Display for TransportError {
@@ -125,9 +130,13 @@ pub enum Problem {
     ConnectionRefused,
     /// The system reported another failure.
     Io(std::io::ErrorKind),
+    /// The push service is closing this connection and has not processed the request (HTTP/2 `GOAWAY` without an
+    /// error). That says nothing about another connection.
+    Leaving,
     /// The name has no address.
     NameNotFound,
-    /// The push service said that it has not processed the request (HTTP/2 `REFUSED_STREAM`, `GOAWAY`).
+    /// The push service said that it has not processed the request (HTTP/2 `REFUSED_STREAM`), or no
+    /// stream was opened for it.
     NotProcessed,
     /// The proxy refused the tunnel with this status.
     ProxyRefused(u16),
@@ -152,6 +161,9 @@ impl fmt::Display for Problem {
             Self::ConnectionRefused => f.write_str("the connection was refused"),
             Self::Io(kind) => write!(f, "the system reported \"{kind}\""),
             Self::NameNotFound => f.write_str("the host name has no address"),
+            Self::Leaving => {
+                f.write_str("the push service closed the connection before it processed the request")
+            }
             Self::NotProcessed => f.write_str("the push service turned the request away unprocessed"),
             Self::ProxyRefused(status) => write!(f, "the proxy refused the tunnel ({status})"),
             Self::TimedOut => f.write_str("it took too long"),

@@ -1,29 +1,28 @@
-//! `HyperTransport`: HTTP/1.1 and HTTP/2 over hyper, with every phase timed and every size capped.
+//! `HyperTransport`: HTTP/1.1 over hyper and HTTP/2 over its h2, with every phase timed and every size capped.
 
 use std::{
-    error::Error,
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, Uri, header, response};
+use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{Error as HyperError, body::Incoming, client::conn::TrySendError};
-use push_crypto::Origin;
 use tokio::{
     sync::Notify,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{
     Phase, Problem, Transport, TransportError,
     connector::Connector,
+    http2,
     options::TransportOptions,
-    pool::{Connections, Lease, Pool},
+    pool::{Connections, Http1Lease, Http2Lease, Lease, Pool},
 };
 
 /// A request that the other side cannot have seen is given to so many connections in turn (our choice).
@@ -51,88 +50,112 @@ impl HyperTransport {
         Self { connector: Connector::new(options), pool: Pool::default() }
     }
 
-    /// The answer's head and body stream; the request may have been received once `phase` is [`Phase::Headers`].
-    async fn head(
+    /// A connection for the next request: a shared one at once, or what has to be opened first.
+    async fn lease(&self, connections: &Connections, deadline: Instant) -> Result<Lease, TransportError> {
+        if let Some(lease) = connections.shared() {
+            return Ok(Lease::Http2(lease));
+        }
+        let timed_out = TransportError::Unreachable { phase: Phase::Connect, problem: Problem::TimedOut };
+        // Apart, like HTTP/1.1 below, so that the usual way stays small: its future is moved for each message.
+        let lease = Box::pin(timeout_at(deadline, connections.lease(&self.connector)));
+        lease.await.unwrap_or(Err(timed_out))
+    }
+
+    async fn over_http2(
         &self,
         connections: &Connections,
-        origin: &Origin,
-        mut request: Request<Full<Bytes>>,
-        phase: &AtomicPhase,
-    ) -> Result<(response::Parts, Incoming, Lease), TransportError> {
-        for _ in 0..CONNECTIONS_TRIED {
-            phase.set(Phase::Connect);
-            let mut lease = connections.lease(&self.connector, origin).await?;
-            phase.set(Phase::Headers);
-            match self.exchange(connections, &mut lease, request).await {
-                Ok(response) => {
-                    let (parts, body) = response.into_parts();
-                    return Ok((parts, body, lease));
+        mut lease: Http2Lease,
+        request: Request<Bytes>,
+        deadline: Instant,
+    ) -> Result<Response<Bytes>, Failed> {
+        let limits = &self.connector.options().limits;
+        let answer = match lease.sender.send(request).await {
+            Ok(answer) => answer,
+            Err(Ok(request)) => return Err(Failed::Returned(Box::new(request))),
+            Err(Err(error)) => {
+                if error.is_of_connection() {
+                    connections.retire(&lease);
                 }
+                return Err(Failed::For(error));
+            }
+        };
+        let headers_until = deadline.min(Instant::now() + limits.headers_within);
+        let response = match timeout_at(headers_until, answer).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let error = http2::unanswered(&error);
+                if error.is_of_connection() {
+                    connections.retire(&lease);
+                }
+                return Err(Failed::For(error));
+            }
+            Err(_) => {
+                connections.retire(&lease);
+                return Err(Failed::For(timed_out()));
+            }
+        };
+        if http2::has_no_body(&response) {
+            return Ok(response.map(|_| Bytes::new()));
+        }
+        let (parts, mut body) = response.into_parts();
+        let mut read = BytesMut::new();
+        // The status is known by now, so what is missing of the body changes nothing about the outcome.
+        let _ = timeout_at(deadline, http2::read_body(&mut body, limits.response_body, &mut read)).await;
+        Ok(Response::from_parts(parts, read.freeze()))
+    }
+
+    async fn over_http1(
+        &self,
+        connections: &Connections,
+        mut lease: Http1Lease,
+        request: Request<Bytes>,
+        deadline: Instant,
+    ) -> Result<Response<Bytes>, Failed> {
+        let limits = &self.connector.options().limits;
+        let mut request = origin_form(request);
+        let flood = limit_informational(&mut request, limits.informational);
+        let sent = lease.sender.try_send_request(request.map(Full::new));
+        let headers_until = deadline.min(Instant::now() + limits.headers_within);
+        let response = tokio::select! {
+            biased;
+            () = flood.notified() => return Err(Failed::For(TransportError::Unanswered {
+                phase: Phase::Headers,
+                problem: Problem::BadAnswer,
+            })),
+            result = timeout_at(headers_until, sent) => match result {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) => return Err(returned(error).await),
+                Err(_) => return Err(Failed::For(timed_out())),
+            },
+        };
+        let (parts, mut body) = response.into_parts();
+        let mut read = BytesMut::new();
+        let whole = timeout_at(deadline, read_body(&mut body, limits.response_body, &mut read)).await;
+        if whole == Ok(true) {
+            connections.give_back(lease);
+        }
+        Ok(Response::from_parts(parts, read.freeze()))
+    }
+}
+
+impl Transport for HyperTransport {
+    async fn call(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let connections = self.pool.of(request.uri(), &self.connector)?;
+        let deadline = Instant::now() + self.connector.options().limits.total;
+        for _ in 0..CONNECTIONS_TRIED {
+            let result = match self.lease(&connections, deadline).await? {
+                Lease::Http2(lease) => self.over_http2(&connections, lease, request, deadline).await,
+                Lease::Http1(lease) => {
+                    Box::pin(self.over_http1(&connections, lease, request, deadline)).await
+                }
+            };
+            match result {
+                Ok(response) => return Ok(response),
                 Err(Failed::Returned(same)) => request = *same,
                 Err(Failed::For(error)) => return Err(error),
             }
         }
         Err(TransportError::Unreachable { phase: Phase::Send, problem: Problem::Closed })
-    }
-
-    async fn exchange(
-        &self,
-        connections: &Connections,
-        lease: &mut Lease,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Failed> {
-        let limits = &self.connector.options().limits;
-        match lease {
-            Lease::Http2(lease) => {
-                let sent = lease.sender.try_send_request(request);
-                match timeout(limits.headers_within, sent).await {
-                    Ok(result) => result.map_err(Failed::from),
-                    Err(_) => {
-                        connections.retire(lease);
-                        Err(timed_out())
-                    }
-                }
-            }
-            Lease::Http1(lease) => {
-                let mut request = origin_form(request);
-                let flood = limit_informational(&mut request, limits.informational);
-                let sent = lease.sender.try_send_request(request);
-                tokio::select! {
-                    biased;
-                    () = flood.notified() => Err(Failed::For(TransportError::Unanswered {
-                        phase: Phase::Headers,
-                        problem: Problem::BadAnswer,
-                    })),
-                    result = timeout(limits.headers_within, sent) => match result {
-                        Ok(result) => result.map_err(Failed::from).map_err(Failed::absolute),
-                        Err(_) => Err(timed_out()),
-                    },
-                }
-            }
-        }
-    }
-}
-
-impl Transport for HyperTransport {
-    async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let origin = origin_of(request.uri())?;
-        self.connector.admit(&origin)?;
-        let limits = &self.connector.options().limits;
-        let deadline = Instant::now() + limits.total;
-        let phase = AtomicPhase::default();
-        let connections = self.pool.of(&origin);
-        let head = self.head(&connections, &origin, request.map(Full::new), &phase);
-        let (parts, mut body, lease) = match timeout_at(deadline, head).await {
-            Ok(head) => head?,
-            Err(_) => return Err(phase.timed_out()),
-        };
-        let mut read = BytesMut::new();
-        // The status is known by now, so what is missing of the body changes nothing about the outcome.
-        let whole = timeout_at(deadline, read_body(&mut body, limits.response_body, &mut read)).await;
-        if let (Ok(true), Lease::Http1(lease)) = (whole, lease) {
-            connections.give_back(lease);
-        }
-        Ok(Response::from_parts(parts, read.freeze()))
     }
 }
 
@@ -158,7 +181,7 @@ async fn read_body(body: &mut Incoming, limit: usize, read: &mut BytesMut) -> bo
 }
 
 /// Signals when more than `most` informational answers came (HTTP/1.1; over HTTP/2 hyper drops them itself).
-fn limit_informational(request: &mut Request<Full<Bytes>>, most: usize) -> Arc<Notify> {
+fn limit_informational(request: &mut Request<Bytes>, most: usize) -> Arc<Notify> {
     let flood = Arc::new(Notify::new());
     let (seen, signal) = (AtomicUsize::new(0), Arc::clone(&flood));
     hyper::ext::on_informational(request, move |_| {
@@ -169,15 +192,8 @@ fn limit_informational(request: &mut Request<Full<Bytes>>, most: usize) -> Arc<N
     flood
 }
 
-fn origin_of(uri: &Uri) -> Result<Origin, TransportError> {
-    let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority());
-    let text = format!("{scheme}://{}", authority.map_or("", |authority| authority.as_str()));
-    text.parse()
-        .map_err(|_| TransportError::Unreachable { phase: Phase::Resolve, problem: Problem::NameNotFound })
-}
-
 /// What HTTP/1.1 has on its request line: path and query, with the host in a field.
-fn origin_form(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+fn origin_form(mut request: Request<Bytes>) -> Request<Bytes> {
     let uri = std::mem::take(request.uri_mut());
     if let Some(host) = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
         request.headers_mut().insert(header::HOST, host);
@@ -191,79 +207,37 @@ fn origin_form(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
 #[derive(Clone)]
 struct Absolute(Uri);
 
-/// How far a call has got, seen from outside when its time is over.
-#[derive(Default)]
-struct AtomicPhase(AtomicU8);
-
-impl AtomicPhase {
-    fn set(&self, phase: Phase) {
-        self.0.store(u8::from(phase >= Phase::Headers), Ordering::Relaxed);
-    }
-
-    fn timed_out(&self) -> TransportError {
-        let problem = Problem::TimedOut;
-        match self.0.load(Ordering::Relaxed) {
-            0 => TransportError::Unreachable { phase: Phase::Connect, problem },
-            _ => TransportError::Unanswered { phase: Phase::Headers, problem },
-        }
-    }
-}
-
 enum Failed {
     /// Why there is no answer.
     For(TransportError),
     /// The connection was closed before it took the request: the same can be given to another.
-    Returned(Box<Request<Full<Bytes>>>),
+    Returned(Box<Request<Bytes>>),
 }
 
-impl Failed {
-    /// Puts the absolute URI back.
-    fn absolute(self) -> Self {
-        match self {
-            Self::Returned(mut request) => {
-                if let Some(Absolute(uri)) = request.extensions_mut().remove() {
-                    *request.uri_mut() = uri;
-                    request.headers_mut().remove(header::HOST);
-                }
-                Self::Returned(request)
-            }
-            other => other,
-        }
+/// What is to be done with a request that hyper could not send: again over another connection, if it was not begun.
+async fn returned(mut error: TrySendError<Request<Full<Bytes>>>) -> Failed {
+    let Some(request) = error.take_message() else { return Failed::For(unanswered(error.error())) };
+    let (parts, body) = request.into_parts();
+    // A body that is in memory is there at once.
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    Failed::Returned(Box::new(absolute(Request::from_parts(parts, body))))
+}
+
+/// Puts the absolute URI back.
+fn absolute(mut request: Request<Bytes>) -> Request<Bytes> {
+    if let Some(Absolute(uri)) = request.extensions_mut().remove() {
+        *request.uri_mut() = uri;
+        request.headers_mut().remove(header::HOST);
     }
+    request
 }
 
-impl From<TrySendError<Request<Full<Bytes>>>> for Failed {
-    fn from(mut error: TrySendError<Request<Full<Bytes>>>) -> Self {
-        match error.take_message() {
-            Some(request) => Self::Returned(Box::new(request)),
-            None => Self::For(unanswered(error.error())),
-        }
-    }
+const fn timed_out() -> TransportError {
+    TransportError::Unanswered { phase: Phase::Headers, problem: Problem::TimedOut }
 }
 
-const fn timed_out() -> Failed {
-    Failed::For(TransportError::Unanswered { phase: Phase::Headers, problem: Problem::TimedOut })
-}
-
-/// What an error after the request was handed over means.
-///
-/// `REFUSED_STREAM` says "not processed" (RFC 9113 §8.7). So does a `GOAWAY` without an error for streams after its
-/// last one, and the others are served to their end; one with an error says nothing certain.
+/// What an error of HTTP/1.1 after the request was handed over means.
 fn unanswered(error: &HyperError) -> TransportError {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(h2) = inner.downcast_ref::<h2::Error>() {
-            let refused = h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM);
-            let leaving = h2.is_remote() && h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR);
-            if refused || leaving {
-                return TransportError::Unreachable { phase: Phase::Send, problem: Problem::NotProcessed };
-            }
-            let broken = h2.is_library() || (!h2.is_remote() && h2.is_reset());
-            let problem = if broken { Problem::BadAnswer } else { Problem::Closed };
-            return TransportError::Unanswered { phase: Phase::Headers, problem };
-        }
-        source = inner.source();
-    }
     let problem = if error.is_parse() { Problem::BadAnswer } else { Problem::Closed };
     TransportError::Unanswered { phase: Phase::Headers, problem }
 }
@@ -272,15 +246,23 @@ fn unanswered(error: &HyperError) -> TransportError {
 mod tests {
     use super::*;
 
+    /// It is moved and allocated for each message: what is rare stands apart.
+    #[test]
+    fn a_call_is_small() {
+        let transport = HyperTransport::new(TransportOptions::default());
+        let octets = size_of_val(&transport.call(Request::new(Bytes::new())));
+        assert!(octets <= 2048, "{octets}");
+    }
+
     #[test]
     fn the_absolute_form_survives_a_returned_request() {
         let uri: Uri = "https://push.example:8443/p/1?x=%2b".parse().unwrap();
-        let request = Request::post(uri.clone()).body(Full::new(Bytes::new())).unwrap();
+        let request = Request::post(uri.clone()).body(Bytes::new()).unwrap();
 
         let sent = origin_form(request);
         assert_eq!(sent.uri(), "/p/1?x=%2b");
         assert_eq!(sent.headers()["host"], "push.example:8443");
-        let Failed::Returned(back) = Failed::Returned(Box::new(sent)).absolute() else { panic!() };
+        let back = absolute(sent);
 
         assert_eq!(back.uri(), &uri);
         assert!(back.headers().get("host").is_none());

@@ -9,6 +9,8 @@ mod address_policy;
 mod connector;
 mod error;
 #[cfg(feature = "transport")]
+mod http2;
+#[cfg(feature = "transport")]
 mod hyper;
 #[cfg(feature = "transport")]
 mod options;

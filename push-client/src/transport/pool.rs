@@ -5,16 +5,17 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
+use http::{Uri, uri};
 use http_body_util::Full;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use push_crypto::Origin;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -24,12 +25,16 @@ use tokio::{
 use super::{
     Phase, Problem, TransportError,
     connector::{Connected, Connector},
+    http2,
 };
 
 /// Most HTTP/2 connections to one origin (our choice: with 100 streams each, more than is ever under way).
 const HTTP2_CONNECTIONS: usize = 8;
-/// A further HTTP/2 connection is opened over so many requests under way (RFC 9113 §6.5.2: servers should allow 100).
+/// An HTTP/2 connection is busy with so many requests under way (RFC 9113 §6.5.2: servers should allow 100), or with
+/// fewer when the server takes fewer.
 const HTTP2_STREAMS: usize = 100;
+/// A further HTTP/2 connection is opened when all have been busy for so long (our choice: a burst is over by then).
+const HTTP2_BUSY: Duration = Duration::from_millis(100);
 /// Most HTTP/1.1 connections to one origin (our choice: what busy proxies keep).
 const HTTP1_CONNECTIONS: usize = 64;
 /// An idle HTTP/1.1 connection is not used again after so long (our choice: below the usual keep-alive of servers).
@@ -38,32 +43,68 @@ const HTTP1_IDLE: Duration = Duration::from_secs(30);
 const ORIGINS: usize = 1024;
 
 type Http1Sender = http1::SendRequest<Full<Bytes>>;
-type Http2Sender = http2::SendRequest<Full<Bytes>>;
 
 /// The connections to all origins.
 #[derive(Default)]
 pub(crate) struct Pool {
+    /// By the text of the authority, as requests have it: for http, then for https.
+    by_authority: [RwLock<HashMap<Box<str>, Arc<Connections>>>; 2],
     origins: Mutex<HashMap<Origin, Arc<Connections>>>,
 }
 
 impl Pool {
-    /// The connections to this origin.
-    pub(crate) fn of(&self, origin: &Origin) -> Arc<Connections> {
+    /// The connections to the origin of this URL.
+    ///
+    /// # Errors
+    /// When none may be opened to it, or it is not the URL of a push resource.
+    pub(crate) fn of(&self, uri: &Uri, connector: &Connector) -> Result<Arc<Connections>, TransportError> {
+        let is_https = uri.scheme() == Some(&uri::Scheme::HTTPS);
+        let authority = uri.authority().map_or("", uri::Authority::as_str);
+        let [http, https] = &self.by_authority;
+        let by_authority = if is_https { https } else { http };
+        let known =
+            by_authority.read().unwrap_or_else(PoisonError::into_inner).get(authority).map(Arc::clone);
+        let connections = match known {
+            Some(connections) => connections,
+            None => {
+                let connections = self.of_origin(origin_of(uri)?, connector);
+                let mut by_authority = by_authority.write().unwrap_or_else(PoisonError::into_inner);
+                by_authority.insert(authority.into(), Arc::clone(&connections));
+                connections
+            }
+        };
+        connections.admitted.map(|()| connections)
+    }
+
+    fn of_origin(&self, origin: Origin, connector: &Connector) -> Arc<Connections> {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connections) = origins.get(origin) {
+        if let Some(connections) = origins.get(&origin) {
             return Arc::clone(connections);
         }
         if origins.len() >= ORIGINS {
+            for by_authority in &self.by_authority {
+                by_authority.write().unwrap_or_else(PoisonError::into_inner).clear();
+            }
             origins.retain(|_, connections| Arc::strong_count(connections) > 1 || !connections.is_empty());
         }
-        let connections = Arc::new(Connections::default());
-        origins.insert(origin.clone(), Arc::clone(&connections));
+        let connections = Arc::new(Connections::new(origin.clone(), connector.admit(&origin)));
+        origins.insert(origin, Arc::clone(&connections));
         connections
     }
 }
 
+fn origin_of(uri: &Uri) -> Result<Origin, TransportError> {
+    let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority());
+    let text = format!("{scheme}://{}", authority.map_or("", |authority| authority.as_str()));
+    text.parse()
+        .map_err(|_| TransportError::Unreachable { phase: Phase::Resolve, problem: Problem::NameNotFound })
+}
+
 /// The connections to one origin.
 pub(crate) struct Connections {
+    origin: Origin,
+    /// What the connector says about it without a look-up.
+    admitted: Result<(), TransportError>,
     state: Mutex<State>,
     /// Held while a connection is opened whose protocol is not known yet, or that is to be shared.
     opening: tokio::sync::Mutex<()>,
@@ -73,6 +114,8 @@ pub(crate) struct Connections {
 #[derive(Default)]
 struct State {
     http2: Vec<Shared>,
+    /// Since when all shared connections have been busy.
+    busy_since: Option<Instant>,
     idle: Vec<(Http1Sender, Instant)>,
     speaks_http1: bool,
     /// How often opening failed, and the last time why: who waited meanwhile fails alike.
@@ -80,9 +123,8 @@ struct State {
     failure: Option<TransportError>,
 }
 
-#[derive(Clone)]
 struct Shared {
-    sender: Http2Sender,
+    sender: http2::Sender,
     under_way: Arc<AtomicUsize>,
 }
 
@@ -100,7 +142,7 @@ pub(crate) struct Http1Lease {
 
 /// A share of a connection; counted until dropped.
 pub(crate) struct Http2Lease {
-    pub(crate) sender: Http2Sender,
+    pub(crate) sender: http2::Sender,
     under_way: Arc<AtomicUsize>,
 }
 
@@ -110,26 +152,30 @@ impl Drop for Http2Lease {
     }
 }
 
-impl Default for Connections {
-    fn default() -> Self {
+impl Connections {
+    fn new(origin: Origin, admitted: Result<(), TransportError>) -> Self {
         Self {
+            origin,
+            admitted,
             state: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             http1_slots: Arc::new(Semaphore::new(HTTP1_CONNECTIONS)),
         }
     }
-}
 
-impl Connections {
+    /// A share of a connection that is there and not busy.
+    pub(crate) fn shared(&self) -> Option<Http2Lease> {
+        match self.with(|state| state.share(WhenBusy::Open)) {
+            Next::Use(lease) => Some(lease),
+            _ => None,
+        }
+    }
+
     /// A connection for one request: a free one, or a new one.
-    pub(crate) async fn lease(
-        &self,
-        connector: &Connector,
-        origin: &Origin,
-    ) -> Result<Lease, TransportError> {
+    pub(crate) async fn lease(&self, connector: &Connector) -> Result<Lease, TransportError> {
         let failures = match self.with(|state| state.share(WhenBusy::Open)) {
             Next::Use(lease) => return Ok(Lease::Http2(lease)),
-            Next::Http1 => return self.lease_http1(connector, origin).await,
+            Next::Http1 => return self.lease_http1(connector).await,
             Next::Open { failures } => failures,
         };
         // While another opens a connection, a busy one is better than waiting.
@@ -144,16 +190,16 @@ impl Connections {
             Next::Use(lease) => return Ok(Lease::Http2(lease)),
             Next::Http1 => {
                 drop(turn);
-                return self.lease_http1(connector, origin).await;
+                return self.lease_http1(connector).await;
             }
             Next::Open { failures: now } if now != failures => {
                 if let Some(failure) = self.with(|state| state.failure) {
-                    return Err(failure);
+                    return self.busy_or(failure);
                 }
             }
             Next::Open { .. } => {}
         }
-        match self.open(connector, origin).await {
+        match self.open(connector).await {
             Ok(New::Http2(sender)) => Ok(Lease::Http2(self.with(|state| state.add(sender)))),
             Ok(New::Http1(sender)) => {
                 self.with(|state| state.speaks_http1 = true);
@@ -164,9 +210,19 @@ impl Connections {
                 self.with(|state| {
                     state.failures += 1;
                     state.failure = Some(error);
+                    // Not at once again for the next request.
+                    state.busy_since = None;
                 });
-                Err(error)
+                self.busy_or(error)
             }
+        }
+    }
+
+    /// A further connection could not be opened: a busy one is better than none.
+    fn busy_or(&self, failure: TransportError) -> Result<Lease, TransportError> {
+        match self.with(|state| state.share(WhenBusy::Use)) {
+            Next::Use(lease) => Ok(Lease::Http2(lease)),
+            _ => Err(failure),
         }
     }
 
@@ -179,17 +235,18 @@ impl Connections {
 
     /// Gives no further request to the connection of this lease, after it was silent for too long.
     pub(crate) fn retire(&self, lease: &Http2Lease) {
+        lease.sender.retire();
         self.with(|state| state.http2.retain(|shared| !Arc::ptr_eq(&shared.under_way, &lease.under_way)));
     }
 
-    async fn lease_http1(&self, connector: &Connector, origin: &Origin) -> Result<Lease, TransportError> {
+    async fn lease_http1(&self, connector: &Connector) -> Result<Lease, TransportError> {
         let slot = self.slot().await?;
         while let Some(mut sender) = self.with(State::take_idle) {
             if sender.ready().await.is_ok() {
                 return Ok(Lease::Http1(Http1Lease { sender, _slot: slot }));
             }
         }
-        match self.open(connector, origin).await? {
+        match self.open(connector).await? {
             New::Http1(sender) => Ok(Lease::Http1(Http1Lease { sender, _slot: slot })),
             New::Http2(sender) => Ok(Lease::Http2(self.with(|state| {
                 state.speaks_http1 = false;
@@ -206,43 +263,28 @@ impl Connections {
             .map_err(|_| TransportError::Unreachable { phase: Phase::Send, problem: Problem::Closed })
     }
 
-    async fn open(&self, connector: &Connector, origin: &Origin) -> Result<New, TransportError> {
+    async fn open(&self, connector: &Connector) -> Result<New, TransportError> {
+        let origin = &self.origin;
         let Connected { io, http2, address } = connector.connect(origin).await?;
         let limits = &connector.options().limits;
         tracing::debug!(%origin, %address, http2, "connected");
-        let failed = |_| TransportError::Unreachable { phase: Phase::Connect, problem: Problem::Closed };
+        let failed = TransportError::Unreachable { phase: Phase::Connect, problem: Problem::Closed };
         if http2 {
-            let headers = u32::try_from(limits.response_headers).unwrap_or(u32::MAX);
-            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_header_list_size(headers)
-                .initial_stream_window_size(65_535)
-                .initial_connection_window_size(1 << 20)
-                // Before the server has said how many streams it takes, more than one might be refused.
-                .initial_max_send_streams(1)
-                .max_concurrent_reset_streams(64)
-                .keep_alive_interval(limits.headers_within)
-                .keep_alive_timeout(limits.headers_within)
-                .handshake(TokioIo::new(io))
-                .await
-                .map_err(failed)?;
-            tokio::spawn(connection);
-            Ok(New::Http2(sender))
-        } else {
-            let (sender, connection) = http1::Builder::new()
-                .max_header_size(limits.response_headers)
-                .max_buf_size((2 * limits.response_headers).max(8192))
-                .handshake(TokioIo::new(io))
-                .await
-                .map_err(failed)?;
-            tokio::spawn(connection);
-            Ok(New::Http1(sender))
+            return http2::handshake(io, limits).await.map(New::Http2).map_err(|_| failed);
         }
+        let (sender, connection) = http1::Builder::new()
+            .max_header_size(limits.response_headers)
+            .max_buf_size((2 * limits.response_headers).max(8192))
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|_| failed)?;
+        tokio::spawn(connection);
+        Ok(New::Http1(sender))
     }
 
     fn is_empty(&self) -> bool {
         self.with(|state| {
-            state.http2.retain(|shared| !shared.sender.is_closed());
+            state.http2.retain(|shared| !shared.sender.is_over());
             state.idle.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < HTTP1_IDLE);
             state.http2.is_empty() && state.idle.is_empty()
         })
@@ -255,7 +297,7 @@ impl Connections {
 
 enum New {
     Http1(Http1Sender),
-    Http2(Http2Sender),
+    Http2(http2::Sender),
 }
 
 /// What to do when every shared connection has many requests under way.
@@ -276,25 +318,28 @@ enum Next {
 impl State {
     /// The least busy shared connection, or what to do without one.
     fn share(&mut self, full: WhenBusy) -> Next {
-        self.http2.retain(|shared| !shared.sender.is_closed());
-        let least = self.http2.iter().min_by_key(|shared| shared.under_way.load(Ordering::Relaxed));
-        match least {
-            Some(shared)
-                if full == WhenBusy::Use
-                    || self.http2.len() >= HTTP2_CONNECTIONS
-                    || shared.under_way.load(Ordering::Relaxed) < HTTP2_STREAMS =>
-            {
-                Next::Use(shared.lease())
+        self.http2.retain(|shared| !shared.sender.is_over());
+        let least = self.http2.iter().min_by_key(|shared| shared.load());
+        let Some(shared) = least else {
+            return if self.speaks_http1 { Next::Http1 } else { Next::Open { failures: self.failures } };
+        };
+        let (is_busy, _) = shared.load();
+        if !is_busy {
+            self.busy_since = None;
+        } else if full == WhenBusy::Open && self.http2.len() < HTTP2_CONNECTIONS {
+            let now = Instant::now();
+            if now.duration_since(*self.busy_since.get_or_insert(now)) >= HTTP2_BUSY {
+                return Next::Open { failures: self.failures };
             }
-            None if self.speaks_http1 => Next::Http1,
-            _ => Next::Open { failures: self.failures },
         }
+        Next::Use(shared.lease())
     }
 
-    fn add(&mut self, sender: Http2Sender) -> Http2Lease {
+    fn add(&mut self, sender: http2::Sender) -> Http2Lease {
         let shared = Shared { sender, under_way: Arc::new(AtomicUsize::new(0)) };
         let lease = shared.lease();
         self.http2.push(shared);
+        self.busy_since = None;
         lease
     }
 
@@ -306,8 +351,45 @@ impl State {
 }
 
 impl Shared {
+    /// Whether it is busy, and how many requests are under way.
+    fn load(&self) -> (bool, usize) {
+        let under_way = self.under_way.load(Ordering::Relaxed);
+        (under_way >= self.sender.streams().clamp(1, HTTP2_STREAMS), under_way)
+    }
+
     fn lease(&self) -> Http2Lease {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         Http2Lease { sender: self.sender.clone(), under_way: Arc::clone(&self.under_way) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::transport::{TransportOptions, connector::Io};
+
+    #[tokio::test]
+    async fn a_further_connection_that_fails_leaves_the_busy_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
+        let (_server, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let options = TransportOptions::default().allow_loopback().allow_any_port();
+        let limits = options.limits.clone();
+        let connector = Connector::new(options);
+        let connections = Connections::new(format!("http://{address}").parse().unwrap(), Ok(()));
+        let sender = http2::handshake(Io::Clear(client), &limits).await.unwrap();
+        // One stream, as the server has said nothing: this lease makes it busy.
+        let first = connections.with(|state| state.add(sender));
+        connections.with(|state| state.busy_since = Instant::now().checked_sub(2 * HTTP2_BUSY));
+        assert!(connections.shared().is_none(), "a further one is due");
+
+        let Ok(Lease::Http2(second)) = connections.lease(&connector).await else { panic!("no lease") };
+
+        assert!(Arc::ptr_eq(&first.under_way, &second.under_way));
+        assert_eq!(connections.with(|state| state.failures), 1);
     }
 }

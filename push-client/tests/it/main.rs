@@ -8,6 +8,7 @@
 )]
 
 mod against_mock;
+mod bulk;
 mod hostile_http2;
 mod hostile_peer;
 mod legacy;
@@ -16,5 +17,6 @@ mod rebinding;
 mod retry;
 mod send;
 mod send_all;
+mod stopping;
 mod support;
 mod tls;

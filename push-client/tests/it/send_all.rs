@@ -161,7 +161,7 @@ async fn dropping_the_stream_stops_what_is_under_way() {
     let client = PushClient::builder().transport(gated.clone()).build().unwrap();
     let mut outcomes = client.send_all(tickles(100));
     assert!(tokio::time::timeout(Duration::from_millis(20), outcomes.next()).await.is_err());
-    assert_eq!(gated.under_way.load(Ordering::SeqCst), 100);
+    assert_eq!(gated.under_way.load(Ordering::SeqCst), 32, "the first window");
 
     drop(outcomes);
 

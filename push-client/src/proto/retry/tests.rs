@@ -57,6 +57,18 @@ fn the_bound_of_a_wait_stops_growing() {
     }
 }
 
+#[test]
+fn no_repeat_is_later_than_the_time_for_repeats() {
+    let last = |seconds| {
+        let mut attempts = attempts(3600, false);
+        attempts.policy.within = Some(Duration::from_secs(30));
+        attempts.next(busy(Some(seconds)), NOW, HALF)
+    };
+
+    assert_eq!(last(30), Step::RetryAt(after(30)));
+    assert!(matches!(last(31), Step::Done(Outcome::Deferred(_))));
+}
+
 /// AS-016: `Retry-After` wins, and absurd values are clamped to 1 s … 1 h.
 #[test]
 fn retry_after_wins_and_is_clamped() {
@@ -267,7 +279,7 @@ proptest! {
             };
             match step {
                 Step::Done(_) => break,
-                Step::NewToken(_) => {}
+                Step::NewToken(_) | Step::Again => {}
                 Step::RetryAt(at) => {
                     prop_assert!(at >= now.after(Duration::from_secs(least)) && at < expiry);
                     now = at;
