@@ -146,6 +146,9 @@ pub struct Config {
     pub strict: bool,
     /// Answer `PUT` with 405.
     pub refuse_put: bool,
+    /// A target for measuring senders: what has the form of a push message for any well-formed token is answered with
+    /// 201 and counted; nothing is opened, recorded or handed over.
+    pub sink: bool,
     /// What a full queue does.
     pub queue_policy: QueuePolicy,
     /// Push resources of new subscriptions.
@@ -182,6 +185,7 @@ impl Default for Config {
             allow_origins: Vec::new(),
             strict: false,
             refuse_put: false,
+            sink: false,
             queue_policy: QueuePolicy::Newest,
             style: Style::Local,
             #[cfg(feature = "browsers")]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use push_crypto::{ContentCoding, Timestamp, Ttl, Urgency};
 
 use crate::service::{
-    exchange::{Exchange, ShownRequest, ShownResponse, State, Step},
+    exchange::{Arrival, Exchange, ShownRequest, ShownResponse, State, Step},
     finding::{Finding, Level, Opened, Payload, VapidView, VendorAnswer},
     request::Via,
 };
@@ -32,15 +32,11 @@ pub(crate) fn sample(seq: u64, to: &str) -> Sample {
         ("ttl".to_owned(), "3600".to_owned()),
         ("content-encoding".to_owned(), "aes128gcm".to_owned()),
     ];
-    Sample(Exchange {
+    let arrival = Arrival {
         id: format!("msg_01M8Z3KQ4VM2V7N6T0XW9B{seq:04}"),
-        seq,
         space: "t1".to_owned(),
         subscription: Some(format!("sub_01M8Z3KQ4VM2V7N6T0XW9B{}", to.to_uppercase())),
         to: Some(to.to_owned()),
-        state: State::Acknowledged,
-        reason: None,
-        replaced_by: None,
         at: AT,
         clock: AT.after(std::time::Duration::from_secs(3600)),
         expires_at: Some(AT.after(std::time::Duration::from_secs(7200))),
@@ -49,7 +45,7 @@ pub(crate) fn sample(seq: u64, to: &str) -> Sample {
         topic: None,
         urgency: Urgency::Normal,
         coding: Some(ContentCoding::Aes128gcm),
-        request: Arc::new(ShownRequest {
+        request: ShownRequest {
             via: Via::Http,
             http_version: "1.1",
             method: "POST".to_owned(),
@@ -57,10 +53,17 @@ pub(crate) fn sample(seq: u64, to: &str) -> Sample {
             headers,
             body_bytes: 118,
             body: Bytes::from_static(b"\x00\x01\x02\xFF"),
-        }),
+        },
         response: ShownResponse { status: Some(201), headers: vec![("ttl", "3600".to_owned())], ms: 3 },
         payload: Payload::Empty,
         vapid: None,
+    };
+    Sample(Exchange {
+        arrival: Arc::new(arrival),
+        seq,
+        state: State::Acknowledged,
+        reason: None,
+        replaced_by: None,
         findings: Vec::new(),
         timeline: vec![Step { event: "accepted", clock: AT, why: None, by: None }],
         deliveries: Vec::new(),
@@ -131,9 +134,7 @@ impl Sample {
     pub(crate) fn signed(self) -> Self {
         self.with(|e| {
             let token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJhdWQiOiJ4In0.c2lnbmF0dXJl";
-            Arc::make_mut(&mut e.request)
-                .headers
-                .push(("authorization".to_owned(), format!("vapid t={token}, k=BFW3KCgw")));
+            e.request.headers.push(("authorization".to_owned(), format!("vapid t={token}, k=BFW3KCgw")));
             e.vapid = Some(VapidView {
                 scheme: "vapid",
                 aud: Some("http://localhost:8030".to_owned()),
@@ -147,7 +148,7 @@ impl Sample {
     }
 
     pub(crate) fn request(self, change: impl FnOnce(&mut ShownRequest)) -> Self {
-        self.with(|e| change(Arc::make_mut(&mut e.request)))
+        self.with(|e| change(&mut e.request))
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Exchange)) -> Self {

@@ -185,7 +185,7 @@ fn step_json(step: &Step) -> Value {
 fn attempt_json(attempt: &DeliveryAttempt) -> Value {
     json!({
         "clock": time(attempt.clock),
-        "userAgent": attempt.user_agent,
+        "userAgent": attempt.user_agent.to_string(),
         "ackCode": attempt.ack_code,
         "nackCode": attempt.nack_code,
         "ms": attempt.ms,

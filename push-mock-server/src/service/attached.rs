@@ -182,8 +182,8 @@ impl Attached {
         }
     }
 
-    /// The next message of the window: what has expired, was withdrawn or replaced is no longer there.
-    fn unwritten(&self) -> Option<Arc<Handed>> {
+    /// The next message of the window, if there is one now: what has expired, was withdrawn or replaced is no longer there.
+    pub(crate) fn unwritten(&self) -> Option<Arc<Handed>> {
         let mut state = lock(&self.agent.state);
         state.link.as_ref().filter(|link| link.epoch == self.epoch)?;
         let (channel, message) = state.window.take_unwritten()?;
@@ -240,7 +240,7 @@ impl Attached {
     pub(crate) async fn nack(&self, version: &str, code: u16) {
         let Ok(id) = version.parse::<MessageId>() else { return };
         let label = self.label();
-        let agent = self.agent.key.agent.to_string();
+        let agent = self.agent();
         let mut changed = false;
         let noted = lock(&self.space.history).note(id, |exchange| {
             // Only of what this user agent was given.

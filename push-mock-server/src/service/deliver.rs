@@ -8,9 +8,9 @@ use super::{
     PushService,
     delivery::{Enter, Turn},
     events::{About, EventKind},
-    exchange::{Exchange, ShownRequest, ShownResponse, State, Step},
+    exchange::{Arrival, Exchange, ShownRequest, ShownResponse, State, Step},
     finding::{Finding, Inspected, Level},
-    inspect::{self, Recall, Strictness, Subject, Target},
+    inspect::{self, KnownToken, Opening, Recall, Strictness, Subject, Target},
     lookback::Noted,
     reply::{Outcome, Reply},
     request::DeliveryRequest,
@@ -62,12 +62,13 @@ impl PushService {
             Err(error) => return self.unavailable(request, error),
         };
         let clock = space.now();
-        let inspected = self.inspect(&space, token, &request, &looked, clock);
+        let opening = self.open_together(&request, &looked).await;
+        let inspected = self.inspect(&space, token, &request, &looked, clock, opening);
         let to = match looked {
             Looked::Known(record, agent) => Some((record, agent)),
             Looked::Altered | Looked::Unknown => None,
         };
-        let passing = Passing { space, token, id, request, inspected, to, clock };
+        let passing = Box::new(Passing { space, token, id, request, inspected, to, clock });
         let profile = passing.to.as_ref().map_or(Profile::Rfc, |(record, _)| record.profile);
         let verdict = profile.verdict(&passing.inspected);
         match (verdict, &passing.to) {
@@ -109,6 +110,13 @@ impl PushService {
         Ok((space, if altered { Looked::Altered } else { Looked::Unknown }))
     }
 
+    /// Opens the message beside others that came at the same time.
+    async fn open_together(&self, request: &DeliveryRequest, looked: &Looked) -> Option<Opening> {
+        let Looked::Known(record, _) = looked else { return None };
+        let message = record.keys().and_then(|_| inspect::sealed(request))?;
+        self.0.openings.open(&self.0.settings.provider, record, message).await
+    }
+
     fn inspect(
         &self,
         space: &Arc<Space>,
@@ -116,6 +124,7 @@ impl PushService {
         request: &DeliveryRequest,
         looked: &Looked,
         clock: Timestamp,
+        opening: Option<Opening>,
     ) -> Inspected {
         let (target, at) = match looked {
             Looked::Altered => (Target::Altered, None),
@@ -139,13 +148,14 @@ impl PushService {
             VapidClock::Space => clock,
         };
         let recall = SpaceRecall { service: self, space, at, resource: token };
-        inspect::inspect(&self.0.settings, request, &target, request.at, vapid_now, &recall)
+        let times = (request.at, vapid_now);
+        inspect::inspect_opened(&self.0.settings, request, &target, times, &recall, opening)
     }
 
     /// Rates, then acceptance.
     async fn admit(
         &self,
-        passing: Passing<'_>,
+        passing: Box<Passing<'_>>,
         record: &Arc<SubscriptionRecord>,
         agent: &Arc<Agent>,
     ) -> Reply {
@@ -162,7 +172,7 @@ impl PushService {
     }
 
     /// Makes it durable, records it, answers, and hands it over.
-    async fn accept(&self, passing: Passing<'_>, record: &SubscriptionRecord, turn: &Turn) -> Reply {
+    async fn accept(&self, passing: Box<Passing<'_>>, record: &SubscriptionRecord, turn: &Turn) -> Reply {
         let (inner, now) = (&*self.0, passing.space.now());
         let Some(ttl) = passing.inspected.ttl else {
             return self.refuse_internal(passing, "a request without a usable TTL was not refused");
@@ -197,7 +207,7 @@ impl PushService {
         };
         if self.clear_away(turn, &message, &replaced, &dropped, now) {
             // The new message is not recorded yet, so it is not among those that are handed over.
-            turn.room_again().await;
+            Box::pin(turn.room_again()).await;
         }
         if !ttl.is_zero() && passing.space.due_at(message.expires_at) {
             inner.nudge.notify_one();
@@ -211,10 +221,7 @@ impl PushService {
             ("ttl", ttl.to_string()),
         ];
         self.remember(&passing, Some(record.at));
-        let mut exchange = passing.exchange(201, headers.clone());
-        exchange.clock = now;
-        exchange.expires_at = Some(message.expires_at);
-        exchange.ttl = Some(ttl);
+        let exchange = passing.exchange(201, headers.clone(), Some((now, message.expires_at)));
         let placed = turn.place(record, &message, exchange).await;
         Reply {
             exchange: placed.id.clone(),
@@ -250,7 +257,7 @@ impl PushService {
     /// Refuses a request: it changes nothing but its record (PS-066).
     fn refuse(
         &self,
-        mut passing: Passing<'_>,
+        mut passing: Box<Passing<'_>>,
         status: u16,
         finding: Option<Finding>,
         retry_after: Option<u64>,
@@ -278,18 +285,18 @@ impl PushService {
         Reply { exchange: id, status, headers, outcome: Outcome::Refused(Box::new(finding)) }
     }
 
-    fn refuse_unknown(&self, passing: Passing<'_>) -> Reply {
+    fn refuse_unknown(&self, passing: Box<Passing<'_>>) -> Reply {
         let finding = inspect::rule("subscription/unknown").map(|rule| {
             rule.finding(Strictness::Lenient, "path", "a token of no subscription", "one in use")
         });
         self.refuse(passing, 404, finding, None)
     }
 
-    fn refuse_internal(&self, passing: Passing<'_>, detail: &'static str) -> Reply {
+    fn refuse_internal(&self, passing: Box<Passing<'_>>, detail: &'static str) -> Reply {
         self.refuse_unavailable(passing, ServiceError::Internal { detail })
     }
 
-    fn refuse_unavailable(&self, passing: Passing<'_>, error: ServiceError) -> Reply {
+    fn refuse_unavailable(&self, passing: Box<Passing<'_>>, error: ServiceError) -> Reply {
         let (status, headers) = (error.status(), retry_after(&error));
         let id = self.record_refused(passing, status, headers.clone(), None, error.to_string());
         Reply { exchange: id, status, headers, outcome: Outcome::Unavailable(error) }
@@ -301,11 +308,11 @@ impl PushService {
         let space = self.space(&SpaceName::default_space());
         let recorded = space.and_then(|space| {
             let id = self.0.random_id(&space)?;
-            let inspected = self.inspect(&space, "", &request, &Looked::Unknown, space.now());
+            let inspected = self.inspect(&space, "", &request, &Looked::Unknown, space.now(), None);
             // Nothing is known about the subscription, so nothing is said about it.
             let inspected = Inspected { findings: Vec::new(), ..inspected };
             let clock = space.now();
-            let passing = Passing { space, token: "", id, request, inspected, to: None, clock };
+            let passing = Box::new(Passing { space, token: "", id, request, inspected, to: None, clock });
             Ok(self.record_refused(passing, error.status(), headers.clone(), None, error.to_string()))
         });
         Reply {
@@ -318,7 +325,7 @@ impl PushService {
 
     fn record_refused(
         &self,
-        passing: Passing<'_>,
+        passing: Box<Passing<'_>>,
         status: u16,
         headers: Vec<(&'static str, String)>,
         reason: Option<&'static str>,
@@ -326,7 +333,7 @@ impl PushService {
     ) -> String {
         let (space, id) = (Arc::clone(&passing.space), passing.id);
         let of = passing.to.as_ref().map(|(record, _)| record.at.subscription);
-        let mut exchange = passing.exchange(status, headers);
+        let mut exchange = passing.exchange(status, headers, None);
         exchange.state = State::Refused;
         exchange.reason = reason;
         exchange.timeline.push(Step { event: "refused", clock: exchange.clock, why: Some(why), by: None });
@@ -384,28 +391,30 @@ impl Passing<'_> {
         Some(Coded { coding, encryption: joined("encryption"), crypto_key: joined("crypto-key") })
     }
 
-    fn exchange(self, status: u16, headers: Vec<(&'static str, String)>) -> Exchange {
+    /// What is recorded; of a message that was accepted, with the time of that and of its expiry.
+    fn exchange(
+        self,
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        accepted: Option<(Timestamp, Timestamp)>,
+    ) -> Exchange {
         let Self { space, id, request, inspected, to, clock, .. } = self;
         let ms = u64::try_from(wall().since(request.at).as_millis()).unwrap_or(u64::MAX);
         let record = to.map(|(record, _)| record);
-        Exchange {
+        let arrival = Arrival {
             id: id.to_string(),
-            seq: 0,
             space: space.name.as_str().to_owned(),
             subscription: record.as_ref().map(|record| record.at.subscription.to_string()),
             to: record.as_ref().map(|record| record.label.clone()),
-            state: State::Queued,
-            reason: None,
-            replaced_by: None,
             at: request.at,
-            clock,
-            expires_at: None,
-            ttl: None,
+            clock: accepted.map_or(clock, |(at, _)| at),
+            expires_at: accepted.map(|(_, expires_at)| expires_at),
+            ttl: accepted.and(inspected.ttl),
             ttl_requested: inspected.ttl_requested,
             topic: inspected.topic,
             urgency: inspected.urgency,
             coding: inspected.coding,
-            request: Arc::new(ShownRequest {
+            request: ShownRequest {
                 via: request.via,
                 http_version: request.http_version,
                 body_bytes: request.body.len(),
@@ -413,10 +422,17 @@ impl Passing<'_> {
                 method: request.method,
                 url: request.url,
                 headers: request.headers,
-            }),
+            },
             response: ShownResponse { status: Some(status), headers, ms },
             payload: inspected.payload,
             vapid: inspected.vapid,
+        };
+        Exchange {
+            arrival: Arc::new(arrival),
+            seq: 0,
+            state: State::Queued,
+            reason: None,
+            replaced_by: None,
             findings: inspected.findings,
             timeline: Vec::with_capacity(3),
             deliveries: Vec::new(),
@@ -487,6 +503,14 @@ impl Recall for SpaceRecall<'_> {
 
     fn token_verified(&self, digest: &[u8; 32]) -> Option<bool> {
         lock(&self.space.lookback).token_verified(digest).then_some(true)
+    }
+
+    fn known_token(&self, authorization: &str) -> Option<Arc<KnownToken>> {
+        lock(&self.space.lookback).known_token(authorization)
+    }
+
+    fn keep_token(&self, authorization: &str, token: Arc<KnownToken>) {
+        lock(&self.space.lookback).keep_token(authorization, token);
     }
 
     fn token_renewed(&self, key: &PublicKey, audience: &str, digest: &[u8; 32], since: Timestamp) -> bool {

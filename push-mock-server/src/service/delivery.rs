@@ -432,7 +432,7 @@ impl Turn {
     }
 
     fn attempt(&self, clock: Timestamp) -> DeliveryAttempt {
-        let user_agent = self.agent.key.agent.to_string();
+        let user_agent = self.agent.key.agent;
         DeliveryAttempt { clock, user_agent, ack_code: None, nack_code: None, ms: None }
     }
 

@@ -3,6 +3,8 @@
 //! This is the message object of the API, the line of a run file, and what the test harness hands out; there are
 //! no mirrors of it. Serialising needs a [`View`](crate::view::View), which says how much to show.
 
+use std::{ops::Deref, sync::Arc};
+
 use push_crypto::{ContentCoding, Timestamp, Topic, Ttl, Urgency};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,7 @@ use super::{
     finding::{Finding, Payload, VapidView},
     request::Via,
 };
+use crate::ids::UserAgentId;
 
 /// State of a message; final ones accept no transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,8 +99,8 @@ pub struct Step {
 pub struct DeliveryAttempt {
     /// Simulated time.
     pub clock: Timestamp,
-    /// Id of the user agent.
-    pub user_agent: String,
+    /// The user agent.
+    pub user_agent: UserAgentId,
     /// The browser's own code: 100, 101 or 102.
     pub ack_code: Option<u16>,
     /// 301 to 303, when the handler failed.
@@ -171,25 +174,17 @@ impl core::fmt::Debug for Seen {
     }
 }
 
-/// One recorded request and everything that came of it.
+/// What is known of a request when it is answered, and never changes: all states of an exchange share it.
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub struct Arrival {
     /// `msg_` and 26 characters, sortable by time.
     pub id: String,
-    /// Position in its space, from 1.
-    pub seq: u64,
     /// Space.
     pub space: String,
     /// `sub_…`, when the request named a known subscription.
     pub subscription: Option<String>,
     /// Label of the subscription.
     pub to: Option<String>,
-    /// State now.
-    pub state: State,
-    /// Why the state is what it is: `offline`, `urgency`, `topic`, `ttl-0`, …; a finding's code when refused.
-    pub reason: Option<&'static str>,
-    /// Id of the message that replaced this one.
-    pub replaced_by: Option<String>,
     /// Wall time of arrival.
     pub at: Timestamp,
     /// Simulated time of arrival.
@@ -206,14 +201,30 @@ pub struct Exchange {
     pub urgency: Urgency,
     /// Coding named by the request; none for a tickle or an unknown coding.
     pub coding: Option<ContentCoding>,
-    /// The request; shared, because events keep earlier states of the same exchange.
-    pub request: std::sync::Arc<ShownRequest>,
+    /// The request.
+    pub request: ShownRequest,
     /// The answer.
     pub response: ShownResponse,
     /// The payload.
     pub payload: Payload,
     /// VAPID.
     pub vapid: Option<VapidView>,
+}
+
+/// One recorded request and everything that came of it. What never changes is read through it: `exchange.id` is that
+/// of its [`Arrival`].
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// What never changes; shared with earlier states, which events keep.
+    pub arrival: Arc<Arrival>,
+    /// Position in its space, from 1.
+    pub seq: u64,
+    /// State now.
+    pub state: State,
+    /// Why the state is what it is: `offline`, `urgency`, `topic`, `ttl-0`, …; a finding's code when refused.
+    pub reason: Option<&'static str>,
+    /// Id of the message that replaced this one.
+    pub replaced_by: Option<String>,
     /// Findings, also those that came with delivery.
     pub findings: Vec<Finding>,
     /// What happened, in order.
@@ -222,4 +233,19 @@ pub struct Exchange {
     pub deliveries: Vec<DeliveryAttempt>,
     /// What the worker of a browser told of it.
     pub seen: Option<Seen>,
+}
+
+impl Deref for Exchange {
+    type Target = Arrival;
+    fn deref(&self) -> &Arrival {
+        &self.arrival
+    }
+}
+
+/// Tests make exchanges of all kinds.
+#[cfg(test)]
+impl std::ops::DerefMut for Exchange {
+    fn deref_mut(&mut self) -> &mut Arrival {
+        Arc::make_mut(&mut self.arrival)
+    }
 }

@@ -63,7 +63,7 @@ impl PushService {
     /// Lets what is due happen now, so that whoever looks sees nothing that has expired.
     pub(super) async fn settle(&self, space: &Arc<Space>) {
         if space.is_due(space.now())
-            && let Err(error) = self.expire_due(space).await
+            && let Err(error) = Box::pin(self.expire_due(space)).await
         {
             // What has expired is not delivered in any case: the store does not show it.
             tracing::warn!(%error, "what is due cannot be cleared");

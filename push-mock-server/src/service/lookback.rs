@@ -3,17 +3,22 @@
 //! Everything is bounded; the oldest is forgotten first. Nothing of an invalid VAPID token is kept (PS-107).
 
 use std::{
+    borrow::Borrow,
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, Hash, RandomState},
+    sync::Arc,
 };
 
 use push_crypto::{PublicKey, Timestamp};
 
-use super::finding::Inspected;
+use super::{finding::Inspected, inspect::KnownToken};
 use crate::ids::SubscriptionId;
 
 /// Sender keys, salts and resources that are remembered in a space (our choice).
 const REMEMBERED: usize = 10_000;
+/// Tokens that are kept taken apart: a sender has one per origin and half a day, and each takes about 2 KiB (our
+/// choice).
+const READ: usize = 256;
 /// Plaintexts that are remembered of a subscription; they matter for ten seconds only (our choice).
 const PLAINTEXTS: usize = 32;
 
@@ -23,6 +28,8 @@ pub(crate) struct Lookback {
     senders: Bounded<u128, ()>,
     salts: Bounded<(u128, [u8; 16]), ()>,
     tokens: Bounded<[u8; 32], Token>,
+    /// Verified ones by the whole text of their field, taken apart.
+    read: Bounded<Box<str>, Arc<KnownToken>>,
     /// Tokens by key, in the order in which they were first seen.
     by_key: HashMap<Box<str>, VecDeque<(Timestamp, [u8; 32])>>,
     subscriptions: HashMap<SubscriptionId, Remembered>,
@@ -61,6 +68,7 @@ impl Lookback {
             senders: Bounded::new(REMEMBERED),
             salts: Bounded::new(REMEMBERED),
             tokens: Bounded::new(tokens),
+            read: Bounded::new(tokens.min(READ)),
             by_key: HashMap::new(),
             subscriptions: HashMap::new(),
             gone: Bounded::new(REMEMBERED),
@@ -146,6 +154,14 @@ impl Lookback {
         self.tokens.get(digest).is_some()
     }
 
+    pub(crate) fn known_token(&self, authorization: &str) -> Option<Arc<KnownToken>> {
+        self.read.get(authorization).map(Arc::clone)
+    }
+
+    pub(crate) fn keep_token(&mut self, authorization: &str, token: Arc<KnownToken>) {
+        self.read.insert(authorization.into(), token);
+    }
+
     pub(crate) fn token_used_for(&self, digest: &[u8; 32]) -> Option<String> {
         self.tokens.get(digest)?.accepted_for.as_deref().map(Into::into)
     }
@@ -219,7 +235,10 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
         Self { map: HashMap::new(), order: VecDeque::new(), capacity }
     }
 
-    fn get(&self, key: &K) -> Option<&V> {
+    fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
         self.map.get(key)
     }
 

@@ -9,6 +9,7 @@
 //! | `attached`, `browsers`, `link`, [`controls`] | connections of real browsers, and their subscriptions |
 //! | `expiry` | what is due by the clock of a space |
 //! | `subscribe`, `show`, `lookup`, [`spaces`] | what the API and the harness ask for |
+//! | [`sink`] | a target for measuring senders |
 //! | `history`, [`events`], [`counters`], `lookback` | what is remembered |
 
 mod acknowledge;
@@ -36,9 +37,11 @@ pub mod invariants;
 mod link;
 mod lookback;
 mod lookup;
+mod openings;
 pub mod reply;
 pub mod request;
 mod show;
+pub mod sink;
 pub mod spaces;
 #[cfg_attr(not(feature = "browsers"), allow(dead_code, reason = "only browsers attach"))]
 mod state;
@@ -47,12 +50,13 @@ pub mod subscription;
 
 use std::sync::{Arc, Mutex, atomic::AtomicUsize};
 
-use push_crypto::{PrivateKey, PublicKey, provider::aws_lc_rs};
+use push_crypto::{PrivateKey, PublicKey, provider};
 use tokio::sync::Notify;
 
 use self::{
     events::{EventStream, Events},
     inspect::Settings,
+    sink::Sink,
     spaces::{Info, Urls},
     state::{Inner, Origins},
 };
@@ -98,7 +102,9 @@ impl PushService {
         let private = PrivateKey::generate(&random.of(Purpose::Key)).map_err(ServiceError::from)?;
         let public = settings.provider.public_key(&private).map_err(ServiceError::from)?;
         let service = Self(Arc::new(Inner {
+            sink: config.sink.then(|| Sink::new(config.limits.body_octets, config.limits.ttl_longest)),
             settings,
+            openings: Arc::default(),
             origins: Origins::new(&urls),
             store,
             sealer: Sealer::generate(&random).map_err(ServiceError::from)?,
@@ -167,7 +173,7 @@ fn settings(config: &Config) -> Settings {
         vapid_token_octets: limits.vapid_token,
         header_fields: limits.header_fields,
         header_octets: limits.header_octets,
-        provider: aws_lc_rs::PROVIDER,
+        provider: provider::best(),
     }
 }
 

@@ -23,6 +23,8 @@ use super::{
     inspect::Settings,
     link::Link,
     lookback::Lookback,
+    openings::Openings,
+    sink::Sink,
     spaces::{NewSpace, Urls},
     subscription::AgentKind,
 };
@@ -48,10 +50,13 @@ pub(super) struct Inner {
     pub(super) config: Config,
     pub(super) urls: Urls,
     pub(super) settings: Settings,
+    pub(super) openings: Arc<Openings>,
     /// Origins that `aud` may name for subscriptions in clear text, and for those over TLS.
     pub(super) origins: Origins,
     pub(super) store: AnyStore,
     pub(super) sealer: Sealer,
+    /// Set when messages are only counted.
+    pub(super) sink: Option<Sink>,
     pub(super) vapid: (PublicKey, PrivateKey),
     pub(super) spaces: RwLock<Spaces>,
     pub(super) events: Arc<Events>,

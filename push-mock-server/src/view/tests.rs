@@ -30,7 +30,7 @@ fn replaced() -> std::sync::Arc<Exchange> {
             });
             e.deliveries.push(DeliveryAttempt {
                 clock: AT,
-                user_agent: "ua_1".to_owned(),
+                user_agent: crate::ids::UserAgentId(1),
                 ack_code: Some(100),
                 nack_code: None,
                 ms: Some(9),
@@ -164,7 +164,7 @@ fn the_message_object_has_its_members_in_order() {
       "deliveries": [
         {
           "clock": "2026-11-23T07:31:09.118Z",
-          "userAgent": "ua_1",
+          "userAgent": "ua_00000000000000000000000001",
           "ackCode": 100,
           "nackCode": null,
           "ms": 9

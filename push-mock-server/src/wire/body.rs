@@ -1,20 +1,33 @@
 //! Bodies: the one type of all answers, and reading a request's body within its limits.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    future::poll_fn,
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
+use hyper::body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 /// Why a body ended early; shown to nobody but hyper, which then cuts the connection.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body of every answer.
-pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) enum Body {
+    /// Octets that come one after the other.
+    #[cfg_attr(not(feature = "api"), allow(dead_code, reason = "only the API streams"))]
+    Stream(UnsyncBoxBody<Bytes, BoxError>),
+    /// What is there as a whole, until it is taken.
+    Whole(Bytes),
+}
 
 /// A body which is there as a whole.
 pub(crate) fn full(octets: impl Into<Bytes>) -> Body {
-    Full::new(octets.into()).map_err(never).boxed_unsync()
+    Body::Whole(octets.into())
 }
 
 /// No body.
@@ -22,8 +35,34 @@ pub(crate) fn empty() -> Body {
     full(Bytes::new())
 }
 
-fn never(error: Infallible) -> BoxError {
-    match error {}
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.get_mut() {
+            Self::Stream(stream) => Pin::new(stream).poll_frame(cx),
+            Self::Whole(octets) if octets.is_empty() => Poll::Ready(None),
+            Self::Whole(octets) => Poll::Ready(Some(Ok(Frame::data(mem::take(octets))))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Stream(stream) => stream.is_end_stream(),
+            Self::Whole(octets) => octets.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Stream(stream) => stream.size_hint(),
+            Self::Whole(octets) => SizeHint::with_exact(octets.len() as u64),
+        }
+    }
 }
 
 /// How much is read, and how fast it has to come.
@@ -69,36 +108,86 @@ where
             return Read::TooLarge { kept: Bytes::new(), declared };
         }
     }
+    let mut taken = Taken::default();
+    // Most bodies are there with their head: they need no timer.
+    while let Some(next) = ready(&mut body).await {
+        if let Some(read) = taken.add(next, declared, limits.octets) {
+            return read;
+        }
+    }
+    Box::pin(read_on(body, limits, declared, taken)).await
+}
+
+/// The next frame, unless it has to be waited for.
+async fn ready<B>(body: &mut B) -> Option<Option<Result<Frame<Bytes>, B::Error>>>
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+{
+    poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Reads the rest of a body that comes in its own time.
+async fn read_on<B>(mut body: B, limits: ReadLimits, declared: Option<u64>, mut taken: Taken) -> Read
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+{
     let start = Instant::now();
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
     loop {
-        let received = first.len() + rest.len();
-        let earned = Duration::from_secs(received as u64 / limits.rate.max(1));
-        let Ok(frame) = tokio::time::timeout_at(start + limits.timeout.max(earned), body.frame()).await
-        else {
+        let earned = Duration::from_secs(taken.octets() as u64 / limits.rate.max(1));
+        let Ok(next) = tokio::time::timeout_at(start + limits.timeout.max(earned), body.frame()).await else {
             return Read::TimedOut;
         };
-        let data = match frame {
-            None if rest.is_empty() => return Read::Whole(first),
-            None => return Read::Whole(rest.freeze()),
-            Some(Err(_)) => return Read::Broken,
+        if let Some(read) = taken.add(next, declared, limits.octets) {
+            return read;
+        }
+    }
+}
+
+/// What has come of a body.
+#[derive(Default)]
+struct Taken {
+    first: Bytes,
+    /// All of it, when it came in more than one part.
+    rest: BytesMut,
+}
+
+impl Taken {
+    fn octets(&self) -> usize {
+        self.first.len() + self.rest.len()
+    }
+
+    /// Adds a frame, or ends; at most so many octets are taken.
+    fn add<E>(
+        &mut self,
+        next: Option<Result<Frame<Bytes>, E>>,
+        declared: Option<u64>,
+        most: usize,
+    ) -> Option<Read> {
+        let data = match next {
+            None if self.rest.is_empty() => return Some(Read::Whole(mem::take(&mut self.first))),
+            None => return Some(Read::Whole(mem::take(&mut self.rest).freeze())),
+            Some(Err(_)) => return Some(Read::Broken),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
-        if received + data.len() > limits.octets {
-            let mut kept = if rest.is_empty() { BytesMut::from(&*first) } else { rest };
-            kept.extend_from_slice(data.get(..limits.octets + 1 - received).unwrap_or(&data));
-            return Read::TooLarge { kept: kept.freeze(), declared };
+        let received = self.octets();
+        if received + data.len() > most {
+            let mut kept = mem::take(&mut self.rest);
+            kept.extend_from_slice(&self.first);
+            kept.extend_from_slice(data.get(..most + 1 - received).unwrap_or(&data));
+            return Some(Read::TooLarge { kept: kept.freeze(), declared });
         }
         if received == 0 {
             // Most bodies come in one frame: it is passed on without a copy.
-            first = data;
+            self.first = data;
         } else {
-            if rest.is_empty() {
-                rest.extend_from_slice(&std::mem::take(&mut first));
-            }
-            rest.extend_from_slice(&data);
+            self.rest.extend_from_slice(&mem::take(&mut self.first));
+            self.rest.extend_from_slice(&data);
         }
+        None
     }
 }
 
@@ -107,7 +196,7 @@ mod tests {
     use std::pin::Pin;
 
     use http_body_util::StreamBody;
-    use hyper::body::Frame;
+    use hyper::body::Body as _;
 
     use super::*;
 
@@ -161,8 +250,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_whole_body_tells_its_size_and_comes_once() {
+        let mut body = full("four");
+
+        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(4), false));
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "four");
+        assert!(body.is_end_stream() && body.frame().await.is_none());
+        assert!(empty().is_end_stream() && empty().frame().await.is_none());
+    }
+
+    #[tokio::test]
     async fn declared_bodies_over_the_limit_are_not_touched() {
-        let body = Full::new(Bytes::from(vec![0; 101])).map_err(|never| -> BoxError { match never {} });
+        let body = full(vec![0; 101]);
 
         assert!(
             matches!(read(body, LIMITS).await, Read::TooLarge { kept, declared: Some(101) } if kept.is_empty())

@@ -25,6 +25,7 @@ mod vendors;
 
 use std::sync::Arc;
 
+use futures_util::future::Either;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::watch;
@@ -78,10 +79,35 @@ impl Wire {
 }
 
 impl Respond for Wire {
-    async fn respond(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    /// Boxed but for what a sink is asked all the time, which is small: hyper moves the future several times.
+    fn respond(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        match push::for_sink(&self, &request) {
+            Some(head) => Either::Left(push::into_sink(self, head, request.into_body())),
+            None => Either::Right(Box::pin(self.answer(request, peer))),
+        }
+    }
+
+    #[cfg(feature = "browsers")]
+    async fn converse(self: Arc<Self>, stream: Box<dyn Duplex>, _: Peer, stop: watch::Receiver<bool>) {
+        browsers::mcs(self, stream, stop).await;
+    }
+
+    /// Nobody here speaks anything but HTTP.
+    #[cfg(not(feature = "browsers"))]
+    async fn converse(self: Arc<Self>, _: Box<dyn Duplex>, peer: Peer, _: watch::Receiver<bool>) {
+        tracing::debug!(peer = %peer.address, "connection closed: it speaks no HTTP");
+    }
+}
+
+impl Wire {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         if *request.method() == Method::CONNECT {
             #[cfg(feature = "browsers")]
-            return intercept::respond(&self.interception, request, peer).await;
+            return Box::pin(intercept::respond(&self.interception, request, peer)).await;
             #[cfg(not(feature = "browsers"))]
             return proxy_target(&request).into_response();
         }
@@ -100,29 +126,19 @@ impl Respond for Wire {
             return problem.into_response();
         }
         match place {
-            Place::Push(path) => push::push_resource(self, &path, request, peer).await,
-            Place::Message(token) => push::message_resource(&self, token, &request).await,
+            Place::Push(path) => push::push_resource(&self, &path, request, peer).await,
+            // The others are boxed once more, so that a message does not need their room.
+            Place::Message(token) => Box::pin(push::message_resource(&self, token, &request)).await,
             #[cfg(feature = "api")]
-            Place::Api => api::respond(self, request, peer).await,
+            Place::Api => Box::pin(api::respond(Arc::clone(&self), request, peer)).await,
             #[cfg(feature = "browsers")]
-            Place::CheckIn { space } => browsers::check_in(&self, space, request).await,
+            Place::CheckIn { space } => Box::pin(browsers::check_in(&self, space, request)).await,
             #[cfg(feature = "browsers")]
-            Place::Register3 { space } => browsers::register3(&self, space, request).await,
+            Place::Register3 { space } => Box::pin(browsers::register3(&self, space, request)).await,
             #[cfg(feature = "browsers")]
-            Place::Try(below) => try_page::respond(&self, below, request, peer).await,
-            place => pages::respond(&self, &place, request, peer).await,
+            Place::Try(below) => Box::pin(try_page::respond(&self, below, request, peer)).await,
+            place => Box::pin(pages::respond(&self, &place, request, peer)).await,
         }
-    }
-
-    #[cfg(feature = "browsers")]
-    async fn converse(self: Arc<Self>, stream: Box<dyn Duplex>, _: Peer, stop: watch::Receiver<bool>) {
-        browsers::mcs(self, stream, stop).await;
-    }
-
-    /// Nobody here speaks anything but HTTP.
-    #[cfg(not(feature = "browsers"))]
-    async fn converse(self: Arc<Self>, _: Box<dyn Duplex>, peer: Peer, _: watch::Receiver<bool>) {
-        tracing::debug!(peer = %peer.address, "connection closed: it speaks no HTTP");
     }
 }
 

@@ -31,6 +31,8 @@ mod intercept;
 mod limits;
 #[cfg(feature = "api")]
 mod push;
+#[cfg(feature = "api")]
+mod sink;
 mod support;
 mod tls;
 mod transport;

@@ -105,6 +105,43 @@ async fn time_passes_by_itself_when_the_clock_runs() {
     keeper.abort();
 }
 
+/// A token that is known is not taken apart again, and judged all the same: by its time and by the key of each
+/// subscription.
+#[tokio::test]
+async fn a_known_token_is_judged_anew_for_every_request() {
+    use push_crypto::{
+        provider::aws_lc_rs,
+        vapid::{AuthorizationScheme, Claims, Token, VapidKey},
+    };
+    let air = World::new().await;
+    let provider = &aws_lc_rs::PROVIDER;
+    let (key, other) = (VapidKey::generate(provider).unwrap(), VapidKey::generate(provider).unwrap());
+    let phone = air.subscribe("phone", NewSubscription::default()).await;
+    let bound = push_mock_server::service::subscription::KeyChoice::Key(*other.public().point());
+    let restricted = NewSubscription { application_server_key: bound, ..NewSubscription::default() };
+    let restricted = air.subscribe("restricted", restricted).await;
+    let origin = "http://localhost:8030".parse().unwrap();
+    let by_space = ClockChange { action: None, vapid_clock: Some(VapidClock::Space) };
+    let (clock, _) = air.service.change_clock(&air.space, by_space).await.unwrap();
+    let claims = Claims::new(origin, clock.now, secs(12 * 3600), None).unwrap();
+    let token = Token::sign(provider, &key, &claims).unwrap();
+    let authorization = token.authorization(AuthorizationScheme::Vapid, key.public()).authorization;
+    let send = async |to| {
+        let reply = air.send(to, &message("x", 60).with("authorization", &authorization)).await;
+        air.exchange(&reply.exchange).await
+    };
+
+    let first = send(&phone).await;
+    for _ in 0..3 {
+        let again = send(&phone).await;
+        assert_eq!((again.response.status, &again.vapid), (Some(201), &first.vapid));
+        assert!(again.findings.iter().all(|finding| !finding.code.starts_with("vapid/k")), "{again:?}");
+    }
+    assert_eq!(send(&restricted).await.reason, Some("vapid/key-mismatch"));
+    air.advance(secs(13 * 3600)).await;
+    assert_eq!(send(&phone).await.reason, Some("vapid/exp-past"));
+}
+
 /// VAPID `exp` is judged by wall time, unless the space is asked otherwise (T57).
 #[tokio::test]
 async fn tokens_are_judged_by_wall_time_unless_told() {

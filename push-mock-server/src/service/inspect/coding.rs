@@ -10,6 +10,7 @@ use super::{
     Case, Target,
     report::{Report, cut, octets, shown},
 };
+use crate::service::request::DeliveryRequest;
 
 /// The lines of the fields that belong to the codings.
 #[derive(Debug, Default)]
@@ -19,7 +20,15 @@ pub(super) struct CodingLines<'a> {
     pub(super) encryption_key: Vec<&'a str>,
 }
 
-impl CodingLines<'_> {
+impl<'a> CodingLines<'a> {
+    pub(super) fn of(request: &'a DeliveryRequest) -> Self {
+        Self {
+            encryption: request.fields("encryption").collect(),
+            crypto_key: request.fields("crypto-key").collect(),
+            encryption_key: request.fields("encryption-key").collect(),
+        }
+    }
+
     /// For reading the message; aesgcm with its key in the wrong field is read all the same.
     pub(super) fn for_coding(&self, coding: ContentCoding) -> HeaderFields<'_> {
         let moved = coding == ContentCoding::Aesgcm && self.key_is_in_the_wrong_field();
@@ -42,12 +51,7 @@ impl CodingLines<'_> {
 
 impl<'a> Case<'a> {
     pub(super) fn coding_lines(&self) -> CodingLines<'a> {
-        let request = self.request;
-        CodingLines {
-            encryption: request.fields("encryption").collect(),
-            crypto_key: request.fields("crypto-key").collect(),
-            encryption_key: request.fields("encryption-key").collect(),
-        }
+        CodingLines::of(self.request)
     }
 
     /// The one coding that `Content-Encoding` names, when there is a body.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::service::{
     finding::{Payload, Traces},
-    request::RequestBody,
+    request::{DeliveryRequest, RequestBody},
 };
 
 /// Other subscriptions whose keys are tried at most; each costs a key agreement (our choice: 20 ms in all).
@@ -24,6 +24,22 @@ pub(super) enum Looked {
     Closed(Payload),
     /// It was opened with the keys of its subscription.
     Opened(Decrypted),
+}
+
+/// A message, and what came of opening it with the keys of its subscription.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) message: Encrypted,
+    pub(crate) result: Result<Decrypted, DecryptError>,
+}
+
+/// The message in a request, where there can be no doubt about its coding; it is opened during inspection otherwise.
+pub(crate) fn sealed(request: &DeliveryRequest) -> Option<Encrypted> {
+    let RequestBody::Whole(octets) = &request.body else { return None };
+    let mut names = request.fields("content-encoding");
+    let coding = names.next().filter(|_| names.next().is_none())?.parse::<ContentCoding>().ok()?;
+    let lines = CodingLines::of(request);
+    Encrypted::read(coding, &lines.for_coding(coding), octets.to_vec()).ok()
 }
 
 impl<'a> Case<'a> {
@@ -144,8 +160,14 @@ impl<'a> Case<'a> {
     ) -> Looked {
         let locked = Looked::Closed(self.locked());
         body::check_layout(&mut layout, coding, lines, octets);
-        let message = match Encrypted::read(coding, &lines.for_coding(coding), octets.to_vec()) {
-            Ok(message) => message,
+        let given = self.opening.take().filter(|given| given.message.coding() == coding);
+        let read = match given {
+            Some(Opening { message, result }) => Ok((message, Some(result))),
+            None => Encrypted::read(coding, &lines.for_coding(coding), octets.to_vec())
+                .map(|message| (message, None)),
+        };
+        let (message, result) = match read {
+            Ok(read) => read,
             Err(error) => {
                 if let Some(other) = self.opens_as(Some(coding), lines, octets) {
                     self.mislabelled(coding, other);
@@ -161,7 +183,8 @@ impl<'a> Case<'a> {
         traces.sender_key = Some(*message.sender_key());
         traces.salt = Some(*message.salt());
         self.check_reuse(&message);
-        let opened = self.keys().map(|keys| decrypt(&self.settings.provider, keys, &message));
+        let open = |keys| decrypt(&self.settings.provider, keys, &message);
+        let opened = result.or_else(|| self.keys().map(open));
         match opened {
             None => {
                 self.report.append(layout);

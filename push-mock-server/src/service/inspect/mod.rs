@@ -40,13 +40,17 @@ pub mod text;
 mod vapid;
 
 use core::time::Duration;
+use std::sync::Arc;
 
 pub use given::{handler_failed, not_delivered, rate_limited, redelivered, silent, undecryptable};
 use push_crypto::{
     ContentCoding, Origin, PublicKey, Timestamp, Ttl, UserAgentKeys,
-    provider::{CryptoProvider, aws_lc_rs},
+    provider::{self, CryptoProvider},
 };
 pub use rules::{Rule, Status, Strictness, catalogue, rule};
+pub use vapid::KnownToken;
+
+pub(crate) use decryption::{Opening, sealed};
 
 use decryption::Looked;
 use report::Report;
@@ -90,7 +94,7 @@ impl Default for Settings {
             vapid_token_octets: 2048,
             header_fields: 64,
             header_octets: 16 * 1024,
-            provider: aws_lc_rs::PROVIDER,
+            provider: provider::best(),
         }
     }
 }
@@ -158,6 +162,14 @@ pub trait Recall {
         None
     }
 
+    /// What exactly this `Authorization` was read as before, where that was kept.
+    fn known_token(&self, _authorization: &str) -> Option<Arc<KnownToken>> {
+        None
+    }
+
+    /// Keeps what an `Authorization` was read as, in a list that forgets the oldest.
+    fn keep_token(&self, _authorization: &str, _token: Arc<KnownToken>) {}
+
     /// True when this token is new here, and another one of the same key for the same audience was first seen at
     /// or after `since`.
     fn token_renewed(
@@ -213,8 +225,20 @@ pub fn inspect(
     vapid_now: Timestamp,
     recall: &dyn Recall,
 ) -> Inspected {
+    inspect_opened(settings, request, target, (now, vapid_now), recall, None)
+}
+
+/// The same with the message that [`sealed`] gave, as it was opened with the keys of the target.
+pub(crate) fn inspect_opened(
+    settings: &Settings,
+    request: &DeliveryRequest,
+    target: &Target<'_>,
+    (now, vapid_now): (Timestamp, Timestamp),
+    recall: &dyn Recall,
+    opening: Option<Opening>,
+) -> Inspected {
     let report = Report::new(settings);
-    let mut case = Case { settings, request, target, now, vapid_now, recall, report };
+    let mut case = Case { settings, request, target, now, vapid_now, recall, report, opening };
     let mut traces = Traces::default();
     case.check_target();
     case.check_method();
@@ -254,4 +278,6 @@ struct Case<'a> {
     vapid_now: Timestamp,
     recall: &'a dyn Recall,
     report: Report,
+    /// The message, where it was opened before.
+    opening: Option<Opening>,
 }

@@ -57,6 +57,10 @@ impl Report {
         self.findings.extend(other.findings);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.findings.len()
+    }
+
     pub(super) fn has(&self, code: &str) -> bool {
         self.findings.iter().any(|(_, finding)| finding.code == code)
     }

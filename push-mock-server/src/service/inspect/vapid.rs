@@ -1,5 +1,7 @@
 //! The fields that carry VAPID: scheme, parameters, key, and what the key is bound to. Claims are `claims`'.
 
+use std::sync::Arc;
+
 use push_crypto::vapid::{
     PartialCredentials, SchemeName, UnverifiedToken, VapidPublicKey, split_authorization,
 };
@@ -20,6 +22,15 @@ pub(super) struct Identification {
     key: Option<VapidPublicKey>,
 }
 
+/// An identification that was read without a remark, and whose signature is valid: of the same octets nothing but the
+/// claims has to be judged again.
+#[derive(Clone, Debug)]
+pub struct KnownToken {
+    key: VapidPublicKey,
+    token: UnverifiedToken,
+    digest: [u8; 32],
+}
+
 impl Case<'_> {
     /// `Authorization`, and `p256ecdsa` of `Crypto-Key` (RFC 8292 §3, §4.2).
     pub(super) fn check_vapid(&mut self, traces: &mut Traces) -> Identification {
@@ -36,9 +47,12 @@ impl Case<'_> {
                 return Identification::default();
             }
         };
+        if let Some(known) = self.recall.known_token(value) {
+            return self.known(&known, traces);
+        }
         let crypto_key: Vec<&str> = self.request.fields("crypto-key").collect();
         match split_authorization(value, &crypto_key) {
-            Ok(credentials) => self.credentials(&credentials, traces),
+            Ok(credentials) => self.credentials(value, &credentials, traces),
             Err(error) => {
                 // The text of the error shows nothing of the field.
                 self.report.add(error.code(), HEADER, error.to_string(), EXPECTED);
@@ -62,13 +76,33 @@ impl Case<'_> {
         self.report.add("vapid/missing", HEADER, seen, EXPECTED);
     }
 
-    fn credentials(&mut self, credentials: &PartialCredentials<'_>, traces: &mut Traces) -> Identification {
+    /// The same octets as before: what they say is known, and what it means now is judged.
+    fn known(&mut self, known: &KnownToken, traces: &mut Traces) -> Identification {
+        let KnownToken { key, token, digest } = known;
+        let scheme = SchemeName::Vapid.as_str();
+        let mut view = VapidView { scheme, signature: "valid", ..VapidView::default() };
+        view.bound_key = self.bound_key(Some(key));
+        view.key = Some(key.to_base64url());
+        self.check_claims(token, Some(digest), &mut view);
+        self.habits(Some(key), Some(digest), &view);
+        traces.token = Some(*digest);
+        Identification { view: Some(view), key: Some(*key) }
+    }
+
+    fn credentials(
+        &mut self,
+        value: &str,
+        credentials: &PartialCredentials<'_>,
+        traces: &mut Traces,
+    ) -> Identification {
+        let remarks = self.report.len();
         if credentials.scheme != SchemeName::Vapid {
             let seen = format!("the scheme {}", credentials.scheme.as_str());
             self.report.add("vapid/legacy-scheme", HEADER, seen, EXPECTED);
         }
         let key = self.key(credentials);
         let token = self.token(credentials);
+        let is_plain = credentials.scheme == SchemeName::Vapid && self.report.len() == remarks;
         let mut view =
             VapidView { scheme: credentials.scheme.as_str(), signature: "unchecked", ..VapidView::default() };
         view.bound_key = self.bound_key(key.as_ref());
@@ -85,6 +119,13 @@ impl Case<'_> {
             view.signature = "invalid";
         }
         traces.token = digest;
+        // Only what comes a second time: a sender that signs for each message fills nothing.
+        if let (Some(key), Some((_, token)), Some(digest), true) = (key, token, digest, is_plain)
+            && view.signature == "valid"
+            && self.recall.token_verified(&digest) == Some(true)
+        {
+            self.recall.keep_token(value, Arc::new(KnownToken { key, token, digest }));
+        }
         Identification { view: Some(view), key }
     }
 

@@ -41,7 +41,8 @@ struct Agent {
     /// The last sequence number that was given out; it outlives the messages and subscriptions.
     seq: u64,
     octets: usize,
-    subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    /// Boxed: a tree has room for eleven, and most user agents have one.
+    subscriptions: BTreeMap<SubscriptionId, Box<Subscription>>,
 }
 
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Model {
             topics: HashMap::new(),
             octets: 0,
         };
-        self.agents.entry(at.owner()).or_default().subscriptions.insert(at.subscription, new);
+        self.agents.entry(at.owner()).or_default().subscriptions.insert(at.subscription, Box::new(new));
         Registered::Created
     }
 
@@ -239,7 +240,7 @@ impl Model {
     }
 
     fn subscription(&mut self, at: &Address) -> Option<&mut Subscription> {
-        self.agents.get_mut(&at.owner())?.subscriptions.get_mut(&at.subscription)
+        self.agents.get_mut(&at.owner())?.subscriptions.get_mut(&at.subscription).map(Box::as_mut)
     }
 
     /// The waiting message which that one replaces. One that has expired is left for [`Model::expire`] to name.

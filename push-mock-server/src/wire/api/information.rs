@@ -41,6 +41,19 @@ pub(super) async fn info(State(context): State<Context>, params: Params) -> Answ
     }))
 }
 
+/// What a sink has counted.
+pub(super) async fn sink(State(context): State<Context>, params: Params) -> Answer {
+    params.known(&[])?;
+    let Some(counts) = context.service.sink_counts() else {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "api/not-found", "No sink")
+            .detail("this service records messages instead of counting them")
+            .fix("see GET /api/v1/messages, or start a service with push serve --sink"));
+    };
+    let statuses: Map<_, _> =
+        counts.statuses.iter().map(|(status, count)| (status.to_string(), Value::from(*count))).collect();
+    Json::ok(json!({"accepted": counts.accepted(), "octets": counts.octets, "statuses": statuses}))
+}
+
 /// Numbers as numbers, times in the form that requests take them, no bound as null.
 fn limit_json(value: LimitValue) -> Value {
     match value {

@@ -107,7 +107,7 @@ pub(crate) async fn respond(wire: Arc<Wire>, request: Request<Incoming>, peer: P
     parts.extensions.insert(peer);
     let request = Request::from_parts(parts, axum::body::Body::from(octets));
     let answer = api.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
-    let mut answer = answer.map(|body| body.map_err(BoxError::from).boxed_unsync());
+    let mut answer = answer.map(|body| Body::Stream(body.map_err(BoxError::from).boxed_unsync()));
     let headers = answer.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

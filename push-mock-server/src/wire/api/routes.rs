@@ -102,6 +102,7 @@ fn routes() -> Vec<Route> {
         at("/reset").post(spaces::reset),
         at("/events").get(events::events),
         at("/info").get(information::info),
+        at("/sink").get(information::sink),
         at("/keys").get(information::keys),
         at("/inspect").post(catalogue::inspect),
         at("/findings").get(catalogue::findings),

@@ -42,12 +42,17 @@ pub(super) async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let socket = Socket::new(stream, &service.config().limits).await;
     // Boxed: what happens once shall not make every connection larger.
-    let identified = Box::pin(Unidentified { service, visitor, socket }.identify(&mut stop)).await;
-    let (socket, end) = match identified {
-        Ok(identified) => identified.run(&mut stop).await,
-        Err(ended) => ended,
+    let identified = Box::pin(async {
+        let socket = Socket::new(stream, &service.config().limits).await;
+        Unidentified { service, visitor, socket }.identify(&mut stop).await
+    });
+    let (socket, end) = match identified.await {
+        Ok(mut identified) => {
+            let end = identified.until_end(&mut stop).await;
+            (Box::pin(identified.leave(&end)).await, end)
+        }
+        Err(ended) => *ended,
     };
     tracing::debug!(code = end.code(), why = end.why(), "connection of a user agent ended");
     Box::pin(socket.finish(&end)).await;
@@ -61,10 +66,14 @@ struct Unidentified<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Unidentified<S> {
-    async fn identify(mut self, stop: &mut watch::Receiver<bool>) -> Result<Identified<S>, (Socket<S>, End)> {
+    /// What is there for long is boxed: a future moves it about otherwise, and keeps room for each place.
+    async fn identify(
+        mut self,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Box<Identified<S>>, Box<(Socket<S>, End)>> {
         match self.attach(stop).await {
-            Ok((attached, effects)) => Ok(Identified::greet(self, attached, &effects).await),
-            Err(end) => Err((self.socket, end)),
+            Ok((attached, effects)) => Ok(Box::new(Identified::greet(self, attached, &effects).await)),
+            Err(end) => Err(Box::new((self.socket, end))),
         }
     }
 
@@ -147,13 +156,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Identified<S> {
         greeted
     }
 
-    /// Until something ends it. The user agent is detached then, so that what it has not acknowledged waits again.
-    async fn run(mut self, stop: &mut watch::Receiver<bool>) -> (Socket<S>, End) {
-        let end = self.until_end(stop).await;
-        Box::pin(self.attached.detach(end.why())).await;
-        (self.socket, end)
+    /// The user agent is detached, so that what it has not acknowledged waits again.
+    async fn leave(self: Box<Self>, end: &End) -> Socket<S> {
+        let Self { attached, socket, .. } = *self;
+        attached.detach(end.why()).await;
+        socket
     }
 
+    /// Until something ends it.
     async fn until_end(&mut self, stop: &mut watch::Receiver<bool>) -> End {
         loop {
             let has_room = self.socket.has_room();
@@ -171,9 +181,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Identified<S> {
                     ToAgent::Close(closing) => return end_of(closing),
                     // Not sent, so not acknowledged: it comes again.
                     ToAgent::Message(_) if self.silent => {}
-                    ToAgent::Message(message) => self.socket.tell(reply::notification(&message)),
+                    ToAgent::Message(message) => {
+                        self.socket.tell(reply::notification(&message));
+                        self.tell_what_waits();
+                    }
                 },
             }
+        }
+    }
+
+    /// What is there already goes out in the same write.
+    fn tell_what_waits(&mut self) {
+        while self.socket.has_room()
+            && let Some(message) = self.attached.unwritten()
+        {
+            self.socket.tell(reply::notification(&message));
         }
     }
 

@@ -32,20 +32,42 @@ pub(super) fn unregister(channel: &str, status: u16) -> String {
 
 /// A message. One without data has neither `data` nor `headers` (AP-026).
 pub(super) fn notification(message: &Handed) -> String {
-    let mut frame = json!({
-        "messageType": "notification", "channelID": message.channel.name, "version": message.version,
-    });
-    if let (Some(coded), Some(members)) = (&message.coded, frame.as_object_mut()) {
-        let mut headers = json!({ "encoding": coded.coding.as_str() });
+    /// Octets of a notification beside its data and fields: names, channel and version.
+    const REST: usize = 256;
+    let mut text = String::with_capacity(REST + message.body.len() * 4 / 3);
+    text.push_str(r#"{"messageType":"notification","channelID":"#);
+    push_quoted(&mut text, &message.channel.name);
+    text.push_str(r#","version":"#);
+    push_quoted(&mut text, &message.version);
+    if let Some(coded) = &message.coded {
+        text.push_str(r#","data":""#);
+        text.push_str(&base64url::encode(&message.body));
+        text.push_str(r#"","headers":{"encoding":"#);
+        push_quoted(&mut text, coded.coding.as_str());
         for (name, value) in [("encryption", &coded.encryption), ("crypto_key", &coded.crypto_key)] {
-            if let (Some(value), Some(headers)) = (value, headers.as_object_mut()) {
-                headers.insert(name.to_owned(), unpadded(value).into());
+            if let Some(value) = value {
+                text.push(',');
+                push_quoted(&mut text, name);
+                text.push(':');
+                push_quoted(&mut text, &unpadded(value));
             }
         }
-        members.insert("data".to_owned(), Value::String(base64url::encode(&message.body)));
-        members.insert("headers".to_owned(), headers);
+        text.push('}');
     }
-    frame.to_string()
+    text.push('}');
+    text
+}
+
+/// A text of JSON.
+fn push_quoted(out: &mut String, text: &str) {
+    let is_plain = |octet: u8| (b' '..=b'~').contains(&octet) && !matches!(octet, b'"' | b'\\');
+    if text.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Value::from(text).to_string());
+    }
 }
 
 /// A field without quotes and without the padding of its values, which Firefox does not take (AP-027).
@@ -140,6 +162,15 @@ mod tests {
             ("dh=\"\"", "dh="),
         ] {
             assert_eq!(unpadded(field), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn what_json_has_to_escape_is_escaped() {
+        for text in ["", "plain", "a\"b", "\\", "line\n", "\u{7f}", "é", "\u{1}"] {
+            let mut quoted = String::new();
+            push_quoted(&mut quoted, text);
+            assert_eq!(serde_json::from_str::<Value>(&quoted).unwrap(), text, "{quoted}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! [`Reply`] → `http::Response`: 201 with its fields, a refusal as problem+json (choice P-05).
 
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::{
     service::{
@@ -26,6 +26,20 @@ pub(crate) fn respond_with(reply: &Reply) -> Response<Body> {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
+    }
+    response
+}
+
+/// A refusal with that status, by that finding.
+pub(super) fn refused_with(status: u16, finding: Option<&Finding>) -> Response<Body> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = match finding {
+        Some(finding) => refusal(status, finding).into_response(),
+        None => Response::new(empty()),
+    };
+    *response.status_mut() = status;
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, PUT, OPTIONS"));
     }
     response
 }

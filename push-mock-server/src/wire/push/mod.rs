@@ -6,15 +6,18 @@
 mod answer;
 mod message;
 mod request;
+mod sink;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 pub(crate) use answer::respond_with;
 pub(crate) use message::message_resource;
 pub(crate) use request::{authority, authority_of, received_origin};
+pub(crate) use sink::{for_sink, into_sink};
 
 use super::{
     Wire,
@@ -23,7 +26,7 @@ use super::{
     paths::PushPath,
     problem::Problem,
 };
-use crate::{clock, service::request::RequestBody, token::PushTokenText};
+use crate::{clock, limits::Limits, service::request::RequestBody, token::PushTokenText};
 
 /// Methods that a page may use, as Mozilla's service says it.
 const CORS_METHODS: &str = "DELETE, GET, POST, PUT";
@@ -34,7 +37,7 @@ const CORS_AGE: &str = "3600";
 
 /// Answers a request to a push resource (RFC 8030 §5, PS-016 to PS-022).
 pub(crate) async fn push_resource(
-    wire: Arc<Wire>,
+    wire: &Wire,
     path: &PushPath<'_>,
     request: Request<Incoming>,
     peer: Peer,
@@ -44,15 +47,12 @@ pub(crate) async fn push_resource(
     }
     let at = clock::wall();
     let (parts, incoming) = request.into_parts();
-    let limits = ReadLimits {
-        octets: wire.limits.body_octets,
-        timeout: wire.limits.body_timeout,
-        rate: wire.limits.body_rate as u64,
-    };
+    let limits = read_limits(&wire.limits);
     let streamed =
         !parts.headers.contains_key(header::CONTENT_LENGTH) && !hyper::body::Body::is_end_stream(&incoming);
     let (body, is_unread) = match body::read(incoming, limits).await {
-        Read::Whole(octets) => (RequestBody::Whole(octets), false),
+        // A copy: it may be kept for long, and would keep the whole buffer that it was read into.
+        Read::Whole(octets) => (RequestBody::Whole(Bytes::copy_from_slice(&octets)), false),
         Read::TooLarge { kept, declared } => (RequestBody::TooLarge { kept, declared }, true),
         Read::TimedOut => return cors(with_unread(timed_out(limits.timeout).into_response())),
         Read::Broken => return cors(with_unread(broken().into_response())),
@@ -62,6 +62,10 @@ pub(crate) async fn push_resource(
     let reply = wire.service.deliver(token, request).await;
     let response = respond_with(&reply);
     cors(if is_unread { with_unread(response) } else { response })
+}
+
+fn read_limits(limits: &Limits) -> ReadLimits {
+    ReadLimits { octets: limits.body_octets, timeout: limits.body_timeout, rate: limits.body_rate as u64 }
 }
 
 fn with_unread(mut response: Response<Body>) -> Response<Body> {
