@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Browser(Box<commands::browser::BrowserArgs>),
     /// Send one message to one or several receivers
     Send(Box<commands::send::SendArgs>),
+    /// Send one message to each receiver of a list, and go on after a crash
+    Bulk(Box<commands::bulk::BulkArgs>),
     /// The sender's address book
     Recipient(commands::recipient::RecipientArgs),
     /// Look at messages
@@ -126,6 +128,8 @@ pub(crate) enum Command {
     Ca(commands::ca::CaArgs),
     /// Exit 0 when the service answers
     Ready(commands::ready::ReadyArgs),
+    /// Measure this machine
+    Bench(commands::bench::BenchArgs),
     /// Explain a command, a finding or the exit codes
     Help(commands::help::HelpArgs),
     /// Completions for a shell

@@ -26,7 +26,12 @@ impl ExitCode {
     /// Input is not usable: JSON, key, subscription, address not allowed, configuration.
     pub(crate) const INPUT: Self = Self(9);
 
-    /// The table which `push help exit-codes` and the manual print; 130 and 143 are given by the shell.
+    /// Told to stop by Ctrl-C before all was done.
+    pub(crate) const INTERRUPTED: Self = Self(130);
+    /// Told to stop by SIGTERM before all was done.
+    pub(crate) const TERMINATED: Self = Self(143);
+
+    /// The table which `push help exit-codes` and the manual print.
     pub(crate) const ALL: [(u8, &'static str); 12] = [
         (Self::SUCCESS.0, "success"),
         (Self::UNEXPECTED.0, "unexpected error (bug, I/O, port in use)"),
@@ -44,8 +49,8 @@ impl ExitCode {
         ),
         (Self::MIXED.0, "several receivers, different outcomes"),
         (Self::INPUT.0, "input not usable: JSON, key, subscription, address not allowed, configuration"),
-        (130, "interrupted"),
-        (143, "terminated"),
+        (Self::INTERRUPTED.0, "interrupted"),
+        (Self::TERMINATED.0, "terminated"),
     ];
 }
 

@@ -53,6 +53,11 @@ impl Signals {
 
     /// Until one comes.
     pub(crate) async fn wait(mut self) {
+        self.next().await;
+    }
+
+    /// Until the next one comes; what a command ends with that could not finish because of it. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> ExitCode {
         #[cfg(unix)]
         {
             let hangup = async {
@@ -62,14 +67,17 @@ impl Signals {
                 }
             };
             tokio::select! {
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
-                _ = self.quit.recv() => {}
-                _ = hangup => {}
+                _ = self.interrupt.recv() => ExitCode::INTERRUPTED,
+                _ = self.terminate.recv() => ExitCode::TERMINATED,
+                _ = self.quit.recv() => ExitCode::INTERRUPTED,
+                _ = hangup => ExitCode::INTERRUPTED,
             }
         }
         #[cfg(windows)]
-        self.interrupt.recv().await;
+        {
+            self.interrupt.recv().await;
+            ExitCode::INTERRUPTED
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! One file per command: what it takes and what it does.
 
+pub(crate) mod bench;
 pub(crate) mod browser;
+pub(crate) mod bulk;
 pub(crate) mod ca;
 pub(crate) mod clock;
 pub(crate) mod completions;
@@ -34,6 +36,7 @@ pub(crate) async fn run(parsed: Parsed, out: Output) -> Result<ExitCode> {
             let run = serve::Run { settings, limits, verbose: cli.everywhere.verbose };
             return serve::run(*args, run, out).await;
         }
+        Command::Bulk(args) => return bulk::run(*args, out).await,
         Command::Send(args) => return send::run(*args, out).await,
         Command::Browser(args) => return browser::run(*args, out).await,
         Command::Inspect(args) => return inspect::run(&args, out),
@@ -51,6 +54,7 @@ pub(crate) async fn run(parsed: Parsed, out: Output) -> Result<ExitCode> {
         Command::Reset(args) => reset::run(&args, out).await?,
         Command::Keys(args) => keys::run(args, out).await?,
         Command::GenerateVapidKeys(args) => keys::new(&args, out)?,
+        Command::Bench(args) => bench::run(args, out).await?,
         Command::Env(args) => env::run(&args, out).await?,
         Command::Ca(args) => ca::run(&args, out)?,
         Command::Ready(args) => ready::run(&args, out).await?,

@@ -1,11 +1,7 @@
 //! `push send`: one message to one or several receivers.
 
-use std::{net::SocketAddr, time::Duration};
-
-use clap::{Args, ValueEnum};
-use push_client::{DeliveryMethod, PushMessage, Registry};
-use push_crypto::{Topic, Ttl, Urgency};
-use serde_json::{Map, Value};
+use clap::Args;
+use push_client::Registry;
 
 use self::{identity::Identity, receivers::Receiver, report::Report};
 use crate::{
@@ -18,16 +14,16 @@ use crate::{
     diagnostic::{Diagnostic, Result},
     environment,
     exit_code::ExitCode,
-    input,
     output::Output,
-    text,
 };
 
 mod attempt;
-mod identity;
-mod receivers;
+pub(super) mod identity;
+pub(super) mod message;
+pub(super) mod receivers;
 mod report;
 mod request;
+pub(super) mod way;
 
 /// Send one message to one or several receivers.
 ///
@@ -46,15 +42,15 @@ pub(crate) struct SendArgs {
     #[arg(value_name = "TO… [PAYLOAD]")]
     words: Vec<String>,
     #[command(flatten)]
-    content: Content,
+    content: message::Content,
     #[command(flatten)]
-    options: MessageOptions,
+    options: message::MessageOptions,
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
     signing: identity::IdentityArgs,
     #[command(flatten)]
-    way: WayArgs,
+    way: way::WayArgs,
     #[command(flatten)]
     compatible: Compatible,
     /// Build the request and send nothing
@@ -70,99 +66,6 @@ pub(crate) struct SendArgs {
     registry: RegistryArgs,
     #[command(flatten)]
     service: ServiceArgs,
-}
-
-/// What is in the message.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Payload")]
-struct Content {
-    /// The payload from @FILE, or - for stdin, or as it is
-    #[arg(long, value_name = "@FILE|-", conflicts_with_all = ["title", "body", "navigate", "empty"])]
-    data: Option<String>,
-    /// Title of a notification
-    #[arg(long, value_name = "T")]
-    title: Option<String>,
-    /// Its text
-    #[arg(long, value_name = "B", requires = "title")]
-    body: Option<String>,
-    /// Its URL (--url is the service's)
-    #[arg(long, value_name = "U", requires = "title")]
-    navigate: Option<String>,
-    /// Declarative: shown without a worker
-    #[arg(long, requires = "title")]
-    declarative: bool,
-    /// No payload: a tickle
-    #[arg(long, conflicts_with = "title")]
-    empty: bool,
-}
-
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Message")]
-struct MessageOptions {
-    /// Seconds for which the service tries to deliver
-    #[arg(long, value_name = "N", default_value = "60", value_parser = parse_ttl)]
-    ttl: Ttl,
-    /// Replaces an undelivered message of the same topic
-    #[arg(long, value_name = "T", value_parser = parse_topic)]
-    topic: Option<Topic>,
-    /// very-low, low, normal or high
-    #[arg(long, value_name = "U", value_parser = parse_urgency)]
-    urgency: Option<Urgency>,
-    /// Ask for a delivery receipt
-    #[arg(long)]
-    receipt: bool,
-    /// POST or PUT
-    #[arg(
-        long,
-        value_name = "M",
-        value_enum,
-        ignore_case = true,
-        default_value = "post",
-        hide_possible_values = true,
-        hide_default_value = true
-    )]
-    method: Method,
-    /// The path of the 2016 page, of a local endpoint
-    #[arg(long)]
-    path_2016: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Method {
-    /// The standard's.
-    Post,
-    /// As in 2016.
-    Put,
-}
-
-/// How the request gets there.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Connection")]
-struct WayArgs {
-    /// How often to try again
-    #[arg(long, value_name = "N", default_value = "3")]
-    retry: u32,
-    /// Time for one request
-    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = text::parse_duration)]
-    timeout: Duration,
-    /// HTTP/1.1 only
-    #[arg(long, conflicts_with = "http2")]
-    http1: bool,
-    /// HTTP/2 only
-    #[arg(long)]
-    http2: bool,
-    /// Proxy, never for loopback [default: HTTPS_PROXY]
-    #[arg(long, value_name = "URL")]
-    proxy: Option<String>,
-    /// Connect to another address: HOST:PORT:ADDR:PORT
-    #[arg(long, value_name = "H:P:H:P")]
-    connect_to: Vec<String>,
-    /// Accept any certificate
-    #[arg(long)]
-    insecure: bool,
-    /// Permit endpoints at private addresses
-    #[arg(long)]
-    allow_private: bool,
 }
 
 /// Keys of an endpoint URL, and the options of npm web-push's command.
@@ -188,29 +91,13 @@ struct Compatible {
     gcm_api_key: Option<String>,
 }
 
-fn parse_ttl(text: &str) -> std::result::Result<Ttl, String> {
-    match Ttl::parse(text) {
-        Ok((ttl, _)) => Ok(ttl),
-        Err(error) => {
-            text::parse_duration(text).map(|time| Ttl::seconds(time.as_secs())).map_err(|_| error.to_string())
-        }
-    }
-}
-
-fn parse_topic(text: &str) -> std::result::Result<Topic, String> {
-    text.parse().map_err(|error: push_crypto::TopicError| error.to_string())
-}
-
-fn parse_urgency(text: &str) -> std::result::Result<Urgency, String> {
-    text.parse().map_err(|error: push_crypto::UrgencyError| error.to_string())
-}
-
 /// Runs the command.
 pub(crate) async fn run(mut args: SendArgs, out: Output) -> Result<ExitCode> {
     args.take_over_aliases()?;
     let (to, payload) = args.words()?;
     let payload_given = payload.is_none();
-    let message = args.message(payload)?;
+    let octets = args.content.octets(payload)?;
+    let message = args.options.message(octets, &args.form);
     let api = Api::new(&args.service)?;
     let book = args.registry.open_read_only()?;
     let all_receivers = to.len() > 1 && payload_given;
@@ -307,82 +194,5 @@ impl SendArgs {
             all if elsewhere => Ok((all.to_vec(), None)),
             [to @ .., payload] => Ok((to.to_vec(), Some(payload.clone()))),
         }
-    }
-
-    fn message(&self, payload: Option<String>) -> Result<PushMessage> {
-        let (content, options) = (&self.content, &self.options);
-        let octets = match (payload, &content.data) {
-            (Some(text), _) => Some(text.into_bytes()),
-            (None, Some(data)) => Some(input::value(data)?),
-            (None, None) => content.notification()?.map(|json| json.to_string().into_bytes()),
-        };
-        let mut message = match octets {
-            None => PushMessage::tickle(options.ttl),
-            Some(octets) => PushMessage::bytes(options.ttl, octets),
-        };
-        if let Some(topic) = &options.topic {
-            message = message.topic(topic.clone());
-        }
-        if let Some(urgency) = options.urgency {
-            message = message.urgency(urgency);
-        }
-        if options.receipt {
-            message = message.receipt();
-        }
-        if options.method == Method::Put {
-            message = message.method(DeliveryMethod::Put);
-        }
-        if let Some(padding) = self.form.pad {
-            message = message.padding(padding);
-        }
-        Ok(match self.form.coding {
-            Coding::Bare => message.schedule(push_crypto::Schedule::Aesgcm128Bare),
-            Coding::Named(coding) => message.coding(coding),
-        })
-    }
-}
-
-impl Content {
-    /// The JSON of `--title` and its kin.
-    fn notification(&self) -> Result<Option<Value>> {
-        let Some(title) = &self.title else { return Ok(None) };
-        let mut members = Map::new();
-        members.insert("title".into(), title.as_str().into());
-        if let Some(body) = &self.body {
-            members.insert("body".into(), body.as_str().into());
-        }
-        if !self.declarative {
-            if let Some(url) = &self.navigate {
-                members.insert("url".into(), url.as_str().into());
-            }
-            return Ok(Some(Value::Object(members)));
-        }
-        let Some(url) = &self.navigate else {
-            return Err(Diagnostic::usage("--declarative needs a URL to open")
-                .why("without navigate a browser takes it for an ordinary message")
-                .fix("add --navigate https://…")
-                .see("push help declarative/navigate"));
-        };
-        members.insert("navigate".into(), url.as_str().into());
-        Ok(Some(serde_json::json!({"web_push": 8030, "notification": members})))
-    }
-}
-
-impl WayArgs {
-    /// `HOST:PORT:ADDR:PORT` as host and address.
-    fn connections(&self) -> Result<Vec<(String, SocketAddr)>> {
-        self.connect_to
-            .iter()
-            .map(|text| {
-                let wrong = || {
-                    Diagnostic::usage(format!("--connect-to {} is not usable", text::quote(text, 60)))
-                        .fix("--connect-to fcm.googleapis.com:443:127.0.0.1:8030")
-                };
-                let (host, rest) = text.split_once(':').ok_or_else(wrong)?;
-                let (_, address) = rest.split_once(':').ok_or_else(wrong)?;
-                let address = address.replacen("localhost:", "127.0.0.1:", 1);
-                Ok((host.to_owned(), address.parse().map_err(|_| wrong())?))
-            })
-            .collect()
     }
 }

@@ -56,7 +56,9 @@ pub(crate) async fn run(args: ServeArgs, run: Run, out: Output) -> Result<ExitCo
     let (url, port) =
         (server.url().clone(), server.addresses().first().map_or(0, std::net::SocketAddr::port));
     let service = server.service().clone();
-    let events = service.subscribe_events(None, None);
+    let json = out.is_json() || args.log_format == LogFormat::Json;
+    // Nobody is woken for events that are told to nobody.
+    let events = (json || !out.is_quiet()).then(|| service.subscribe_events(None, None));
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(server.run(async move {
         let _ = stopped.await;
@@ -71,14 +73,10 @@ pub(crate) async fn run(args: ServeArgs, run: Run, out: Output) -> Result<ExitCo
         std::fs::write(file, format!("{port}\n"))
             .map_err(|error| Diagnostic::file(ExitCode::UNEXPECTED, "write", file, &error))?;
     }
-    let json = out.is_json() || args.log_format == LogFormat::Json;
     let ready = start::Ready { url: &url, port, took: began.elapsed(), intercepts, exchanges, json };
     start::announce(&service, &ready, out).await?;
-    let telling = tokio::spawn(log::follow(
-        events,
-        log::Form { json, quiet: out.is_quiet(), base: url.to_string() },
-        out,
-    ));
+    let telling = events
+        .map(|events| tokio::spawn(log::follow(events, log::Form { json, base: url.to_string() }, out)));
     let demo = args.demo.then(|| {
         let api = Api::to(url.clone(), token.map(|token| token.expose().to_owned()), None);
         tokio::spawn(async move {
@@ -88,7 +86,10 @@ pub(crate) async fn run(args: ServeArgs, run: Run, out: Output) -> Result<ExitCo
         })
     });
     let told = until_over(signals, stop, running).await;
-    demo.iter().chain([&telling]).for_each(JoinHandle::abort);
+    demo.iter().chain(&telling).for_each(JoinHandle::abort);
+    if let Some(counts) = service.sink_counts() {
+        start::counted(&counts, json, out)?;
+    }
     if told { Ok(ExitCode::SUCCESS) } else { Err(start::ended()) }
 }
 

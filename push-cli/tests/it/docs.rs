@@ -203,3 +203,21 @@ fn the_commands_within_the_text_of_the_readme_run() {
 
     shell(&Service::start(&[]), &inline);
 }
+
+/// The block under "Try it against the local service", as one script.
+#[cfg(unix)]
+#[test]
+fn the_recipe_for_many_subscriptions_does_what_it_says() {
+    let page = std::fs::read_to_string(root().join("docs/recipes/bulk.md")).unwrap();
+    let part = page.split("## Try it against the local service").nth(1).unwrap();
+    let script = part.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let service = Service::start(&[]);
+
+    shell(&service, &[format!("set -e\n{script}")]);
+
+    let home = PathBuf::from(service.home().to_string());
+    let results = std::fs::read_to_string(home.join("results.jsonl")).unwrap();
+    let outcomes: Vec<_> = results.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
+    let accepted = outcomes.iter().filter(|line| line["outcome"] == "accepted").count();
+    assert_eq!((outcomes.len(), accepted), (3, 2), "{results}");
+}

@@ -1,7 +1,11 @@
 //! The binary from outside: transcripts, help texts, and the service as a process.
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod browser;
+#[cfg(test)]
+mod bulk;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]

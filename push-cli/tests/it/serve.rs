@@ -52,6 +52,51 @@ fn interrupt_ends_it_with_success() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// A million made-up subscriptions can be sent to: nothing but their form counts.
+#[test]
+fn a_sink_takes_any_token_and_tells_its_counts_at_the_end() {
+    let home = tempfile::tempdir().unwrap();
+    let mut serve = command(home.path());
+    serve.args(["serve", "--sink", "--port", "0", "--log-format", "json"]).stdout(Stdio::piped());
+    let mut child = serve.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let url = ready["url"].as_str().unwrap();
+    let keys = push_crypto::UserAgentKeys::generate(&push_crypto::provider::aws_lc_rs::PROVIDER).unwrap();
+    let made_up = push_crypto::Subscription {
+        endpoint: format!("{url}/p/never-handed-out").parse().unwrap(),
+        keys: Some(keys.subscription_keys()),
+        expiration_time: None,
+    };
+    std::fs::write(home.path().join("made-up.json"), made_up.to_json()).unwrap();
+
+    let sent = command(home.path()).args(["send", "made-up.json", "Hello"]).env("PUSH_URL", url).output();
+
+    let sent = sent.unwrap();
+    assert!(sent.status.success(), "{}{}", text(&sent.stdout), text(&sent.stderr));
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let told = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let counts = told.last().unwrap();
+    assert_eq!((&counts["type"], &counts["accepted"]), (&"sink".into(), &1.into()), "{counts}");
+    assert_eq!(counts["statuses"]["201"], 1);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_sink_says_what_it_is_and_judges_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut serve = command(home.path());
+
+    let (mut child, line) = first_line(serve.args(["serve", "--sink", "--port", "0"]));
+
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(line.contains("sink: a target for measuring senders"), "{line}");
+    let output = command(home.path()).args(["serve", "--sink", "--strict"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
 #[test]
 fn a_taken_port_is_asked_who_is_there() {
     let service = Service::start(&["--seed", "7"]);

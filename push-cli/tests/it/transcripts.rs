@@ -81,3 +81,13 @@ fn sending() {
 fn inspecting() {
     transcript("tests/cmd/inspecting.md", SEEDED);
 }
+
+#[test]
+fn measuring() {
+    transcript("tests/cmd/bench.md", SEEDED);
+}
+
+#[test]
+fn sending_to_a_list() {
+    transcript("tests/cmd/bulk.md", SEEDED);
+}

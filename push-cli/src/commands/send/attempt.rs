@@ -9,10 +9,10 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use push_client::{
-    ClientLimits, Outcome, PushClient, PushMessage,
-    transport::{HttpVersion, HyperTransport, StubTransport, Transport, TransportError, TransportOptions},
+    Outcome, PushMessage,
+    transport::{HyperTransport, StubTransport, Transport, TransportError},
 };
-use push_crypto::{PushResource, Subscription, vapid::Subject};
+use push_crypto::{Subscription, vapid::Subject};
 use serde_json::Value;
 
 use super::{
@@ -24,9 +24,7 @@ use super::{
 };
 use crate::{
     api::Api,
-    commands::{ca, demo},
     diagnostic::{Diagnostic, Result},
-    environment,
     message::member,
     output::Output,
     text,
@@ -41,18 +39,19 @@ pub(super) async fn send(
     api: &Api,
     out: Output,
 ) -> Result<Option<Report>> {
-    let subscription = addressed(args, receiver)?;
+    let subscription = args.options.addressed(&receiver.subscription)?;
     if receiver.is_browser && subscription.keys.is_none() && message.payload_octets().is_some() {
         return Err(keys_of_page(receiver));
     }
-    let signer = identity.of(receiver).await?;
+    let signer = identity.of(receiver.is_own).await?;
     if args.dry_run || args.curl {
         dry_run(args, &subscription, message, signer, out).await?;
         return Ok(None);
     }
     let seen = Seen::default();
-    let transport = Observed { inner: HyperTransport::new(options(args, receiver)?), seen: seen.clone() };
-    let client = client(args, signer.as_ref(), transport)?;
+    let transport =
+        Observed { inner: HyperTransport::new(args.way.options(receiver.is_own)?), seen: seen.clone() };
+    let client = args.way.client(args.way.limits(), signer.as_slice(), transport)?;
     let began = Instant::now();
     let outcome = client.send(&subscription, message).await;
     let ms = began.elapsed().as_millis();
@@ -87,24 +86,6 @@ fn keys_of_page(receiver: &Receiver) -> Diagnostic {
         .see("push help subscription/keys-missing")
 }
 
-/// The subscription, on the path of 2016 when that was asked for.
-fn addressed(args: &SendArgs, receiver: &Receiver) -> Result<Subscription> {
-    let mut subscription = receiver.subscription.clone();
-    if !args.options.path_2016 {
-        return Ok(subscription);
-    }
-    let path = subscription.endpoint.expose_path();
-    let older = demo::path_2016(path);
-    if older == path {
-        return Err(Diagnostic::usage("--path-2016 needs a local endpoint (…/p/…) of push serve"));
-    }
-    let url = format!("{}{older}", subscription.endpoint.origin());
-    subscription.endpoint = url.parse::<PushResource>().map_err(|error| {
-        Diagnostic::input(error.code(), "the endpoint has no form of 2016").why(error.to_string())
-    })?;
-    Ok(subscription)
-}
-
 async fn dry_run(
     args: &SendArgs,
     subscription: &Subscription,
@@ -114,7 +95,8 @@ async fn dry_run(
 ) -> Result<()> {
     let seen = Seen::default();
     let transport = Observed { inner: StubTransport::accepting(), seen: seen.clone() };
-    let outcome = client(args, signer.as_ref(), transport)?.send(subscription, message).await;
+    let client = args.way.client(args.way.limits(), signer.as_slice(), transport)?;
+    let outcome = client.send(subscription, message).await;
     let Some(request) = seen.take() else {
         return Err(Diagnostic::input(
             outcome.code().unwrap_or("send").to_owned(),
@@ -139,64 +121,6 @@ async fn dry_run(
     out.line(text::escape_block(request::as_http(&request).trim_end()))?;
     out.note("nothing was sent (--dry-run)");
     Ok(())
-}
-
-fn client(args: &SendArgs, signer: Option<&Signer>, transport: impl Transport) -> Result<PushClient> {
-    let mut builder = PushClient::builder().limits(limits(args)).retries(args.way.retry).transport(transport);
-    builder = match signer {
-        None => builder,
-        Some(Signer { key, subject: Some(subject) }) => builder.vapid(key.clone(), subject.clone()),
-        Some(Signer { key, subject: None }) => builder.vapid_without_subject(key.clone()),
-    };
-    builder
-        .build()
-        .map_err(|error| Diagnostic::usage("these options do not fit together").why(error.to_string()))
-}
-
-fn limits(args: &SendArgs) -> ClientLimits {
-    let defaults = ClientLimits::default();
-    let timeout = args.way.timeout;
-    ClientLimits {
-        connect: defaults.connect.min(timeout),
-        tls: defaults.tls.min(timeout),
-        headers_within: timeout,
-        total: timeout,
-        // aesgcm and aesgcm128 add less than aes128gcm, so more text fits into 4 096 octets; the body is what counts.
-        ..defaults
-    }
-}
-
-fn options(args: &SendArgs, receiver: &Receiver) -> Result<TransportOptions> {
-    let way = &args.way;
-    let unusable = |error: push_client::BuildError| {
-        Diagnostic::usage("the connection cannot be made so").why(error.to_string())
-    };
-    // The user named this endpoint: any port is meant, and loopback is always permitted.
-    let mut options = TransportOptions::default().allow_loopback().allow_any_port().limits(limits(args));
-    if way.allow_private {
-        options = options.allow_private();
-    }
-    if way.http1 || way.http2 {
-        options = options.http_version(if way.http1 { HttpVersion::Http1 } else { HttpVersion::Http2 });
-    }
-    for (host, address) in way.connections()? {
-        options = options.connect_to(&host, address).map_err(unusable)?;
-    }
-    if let Some(proxy) = way.proxy.clone().or_else(|| environment::variable("HTTPS_PROXY")) {
-        options = options.proxy(&proxy).map_err(unusable)?;
-        for host in environment::variable("NO_PROXY").unwrap_or_default().split(',') {
-            options = options.no_proxy(host.trim());
-        }
-    }
-    if way.insecure {
-        options = options.danger_accept_any_certificate();
-    }
-    if receiver.is_own || !way.connect_to.is_empty() || way.proxy.is_some() {
-        for pem in ca::local_pems() {
-            options = options.add_root_pem(pem.as_bytes()).map_err(unusable)?;
-        }
-    }
-    Ok(options)
 }
 
 /// What the service recorded of the message: the one with our resource, or the newest of this status.

@@ -3,7 +3,6 @@
 use clap::Args;
 use push_crypto::vapid::{Subject, VapidKey};
 
-use super::receivers::Receiver;
 use crate::{
     api::Api,
     commands::keys,
@@ -17,14 +16,14 @@ const OWN_SUBJECT: &str = "mailto:you@example.com";
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "VAPID")]
-pub(super) struct IdentityArgs {
+pub(crate) struct IdentityArgs {
     /// Key: FILE, env (PUSH_VAPID_PRIVATE_KEY) or none [default: the service's
     /// own for its endpoints, else env]
     #[arg(long, value_name = "FILE|env|none")]
-    pub(super) vapid: Option<String>,
+    pub(crate) vapid: Option<String>,
     /// Contact: mailto: or https:
     #[arg(long, env = "PUSH_VAPID_SUBJECT", value_name = "S", value_parser = parse_subject, hide_env_values = true)]
-    pub(super) vapid_subject: Option<Subject>,
+    pub(crate) vapid_subject: Option<Subject>,
 }
 
 fn parse_subject(text: &str) -> std::result::Result<Subject, String> {
@@ -33,15 +32,15 @@ fn parse_subject(text: &str) -> std::result::Result<Subject, String> {
 
 /// Key and contact of one message.
 #[derive(Clone, Debug)]
-pub(super) struct Signer {
+pub(crate) struct Signer {
     /// The key.
-    pub(super) key: VapidKey,
+    pub(crate) key: VapidKey,
     /// The contact.
-    pub(super) subject: Option<Subject>,
+    pub(crate) subject: Option<Subject>,
 }
 
 /// Finds the key for each receiver; asks the service at most once.
-pub(super) struct Identity<'a> {
+pub(crate) struct Identity<'a> {
     args: &'a IdentityArgs,
     api: &'a Api,
     own: Option<VapidKey>,
@@ -50,17 +49,17 @@ pub(super) struct Identity<'a> {
 
 impl<'a> Identity<'a> {
     /// Nothing is read yet.
-    pub(super) const fn new(args: &'a IdentityArgs, api: &'a Api) -> Self {
+    pub(crate) const fn new(args: &'a IdentityArgs, api: &'a Api) -> Self {
         Self { args, api, own: None, told: None }
     }
 
-    /// The key for this receiver; none sends without VAPID.
-    pub(super) async fn of(&mut self, receiver: &Receiver) -> Result<Option<Signer>> {
+    /// The key for a subscription of the service itself, or for one elsewhere; none sends without VAPID.
+    pub(crate) async fn of(&mut self, is_own: bool) -> Result<Option<Signer>> {
         let subject = self.args.vapid_subject.clone();
         match self.args.vapid.as_deref() {
             Some("none") => Ok(None),
             Some(told) => Ok(Some(Signer { key: self.told(told)?, subject })),
-            None if receiver.is_own => {
+            None if is_own => {
                 let subject = subject.or_else(|| OWN_SUBJECT.parse().ok());
                 Ok(Some(Signer { key: self.own().await?, subject }))
             }
@@ -98,7 +97,7 @@ impl<'a> Identity<'a> {
 }
 
 /// `--vapid-pubkey` beside `--vapid-pvtkey`: they must be one pair.
-pub(super) fn check_pair(public: &str, private: &str) -> Result<()> {
+pub(crate) fn check_pair(public: &str, private: &str) -> Result<()> {
     let key = keys::read_private(private)?;
     if key.public().to_base64url() == public.trim().trim_end_matches('=') {
         return Ok(());

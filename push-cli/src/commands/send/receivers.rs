@@ -1,7 +1,7 @@
 //! Whom TO means.
 
 use push_client::Registry;
-use push_crypto::{PushResource, Subscription};
+use push_crypto::{Origin, PushResource, Subscription};
 use serde_json::Value;
 
 use super::SendArgs;
@@ -118,12 +118,15 @@ fn endpoint(url: &str, args: &SendArgs, api: &Api) -> Result<Receiver> {
 }
 
 fn receiver(name: &str, subscription: Subscription, api: &Api) -> Receiver {
-    let origin = subscription.endpoint.origin();
-    // http and https of one port are one service; so are the names of loopback.
-    let same_host =
-        origin.host() == api.origin().host() || origin.is_loopback() && api.origin().is_loopback();
-    let is_own = same_host && origin.port() == api.origin().port();
+    let is_own = is_own(subscription.endpoint.origin(), api.origin());
     Receiver { name: name.to_owned(), subscription, is_own, is_browser: false }
+}
+
+/// True for endpoints of the service of this origin.
+pub(crate) fn is_own(origin: &Origin, service: &Origin) -> bool {
+    // http and https of one port are one service; so are the names of loopback.
+    let same_host = origin.host() == service.host() || origin.is_loopback() && service.is_loopback();
+    same_host && origin.port() == service.port()
 }
 
 fn unknown(name: &str, api: &Api) -> Diagnostic {

@@ -160,7 +160,7 @@ impl Report {
             Outcome::Unanswered(_) => ExitCode::UNREACHABLE,
             Outcome::Unsent(unsent) => match unsent.reason {
                 UnsentReason::Unreachable { .. } => ExitCode::UNREACHABLE,
-                UnsentReason::Expired => ExitCode::TEMPORARY,
+                UnsentReason::Expired | UnsentReason::Stopped => ExitCode::TEMPORARY,
                 _ => ExitCode::INPUT,
             },
         }

@@ -26,7 +26,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   push serve --demo
-  push serve --port 0 --port-file port.txt --clock frozen --seed 7 -q")]
+  push serve --port 0 --port-file port.txt --clock frozen --seed 7 -q
+  push serve --sink")]
 pub(crate) struct ServeArgs {
     /// Address to listen on; repeat for several [default: port 8030 of
     /// 127.0.0.1 and ::1]
@@ -112,6 +113,10 @@ pub(crate) struct ServeArgs {
     /// Play the demo at start, in space demo
     #[arg(long)]
     pub(super) demo: bool,
+    /// A target for measuring senders: admit and count only; any well-formed
+    /// token is taken, nothing is decrypted, recorded or delivered
+    #[arg(long, conflicts_with_all = ["demo", "rate", "strict", "refuse_put"])]
+    pub(super) sink: bool,
     /// Print only the URL (as --quiet)
     #[arg(short = 'q')]
     pub(super) only_url: bool,
@@ -208,6 +213,7 @@ impl ServeArgs {
             allow_origins: self.allow_origin.clone(),
             strict: self.strict,
             refuse_put: self.refuse_put,
+            sink: self.sink,
             clock: match self.clock {
                 Clock::Real => ClockStart::Real,
                 Clock::Frozen => ClockStart::Frozen,

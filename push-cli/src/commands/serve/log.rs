@@ -17,8 +17,6 @@ use crate::{happening, message, output::Output};
 pub(super) struct Form {
     /// JSON Lines.
     pub(super) json: bool,
-    /// Nothing at all.
-    pub(super) quiet: bool,
     /// Origin of links.
     pub(super) base: String,
 }
@@ -76,9 +74,6 @@ fn is_answer(event: &Event) -> bool {
 
 /// False when nobody reads any more.
 fn tell(event: &Event, form: &Form, out: Output) -> bool {
-    if form.quiet {
-        return true;
-    }
     let view = View::new(&form.base);
     if form.json {
         return out.record(&event_json(event, &view)).is_ok();

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use push_crypto::{Origin, Timestamp};
-use push_mock_server::{PushService, StartError};
+use push_mock_server::{PushService, StartError, service::sink::SinkCounts};
 use serde_json::json;
 
 use crate::{
@@ -42,6 +42,9 @@ pub(super) async fn announce(service: &PushService, ready: &Ready<'_>, out: Outp
     }
     if out.is_quiet() {
         return out.line(url.to_string());
+    }
+    if service.sink_counts().is_some() {
+        return announce_sink(ready, out);
     }
     let info = service.info();
     let vapid = text::middle_cut(&info.vapid_public_key.to_base64url(), 9, 5);
@@ -82,6 +85,47 @@ pub(super) async fn announce(service: &PushService, ready: &Ready<'_>, out: Outp
         out.line(if line.is_empty() { line } else { format!("  {line}") })?;
     }
     Ok(())
+}
+
+/// The first words of a service that only counts.
+fn announce_sink(ready: &Ready<'_>, out: Output) -> Result<()> {
+    let Ready { url, took, .. } = ready;
+    let name = |name: &str| styled(BOLD, &format!("{name:<10}"));
+    let lines = [
+        format!(
+            "push {}   sink: a target for measuring senders, ready in {} ms",
+            env!("CARGO_PKG_VERSION"),
+            took.as_millis()
+        ),
+        String::new(),
+        format!("{} {url}/p/TOKEN     (any TOKEN of A-Z a-z 0-9 - _)", name("Endpoint")),
+        format!("{} {url}/api/v1/sink", name("Counts")),
+        String::new(),
+        "Messages are admitted by form and counted; nothing is decrypted, recorded or delivered.".to_owned(),
+        "Stop with Ctrl-C: the counts are told then.".to_owned(),
+        String::new(),
+    ];
+    lines
+        .iter()
+        .try_for_each(|line| out.line(if line.is_empty() { String::new() } else { format!("  {line}") }))
+}
+
+/// What a sink has counted, at its end.
+pub(super) fn counted(counts: &SinkCounts, json: bool, out: Output) -> Result<()> {
+    if json {
+        let statuses: serde_json::Map<_, _> =
+            counts.statuses.iter().map(|(status, count)| (status.to_string(), (*count).into())).collect();
+        return out.record(&json!({
+            "type": "sink", "accepted": counts.accepted(), "octets": counts.octets, "statuses": statuses,
+        }));
+    }
+    if out.is_quiet() {
+        return Ok(());
+    }
+    let others = counts.statuses.iter().filter(|(status, count)| *status != 201 && *count > 0);
+    let refused: Vec<_> = others.map(|(status, count)| format!("{count} answered {status}")).collect();
+    let refused = if refused.is_empty() { "none refused".to_owned() } else { refused.join(", ") };
+    out.line(format!("  {} messages of {} octets accepted, {refused}", counts.accepted(), counts.octets))
 }
 
 /// The service is over, although nobody told it to end.
