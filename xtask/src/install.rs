@@ -15,6 +15,7 @@ use crate::{
 
 /// Pinned, so that a new release of the tool cannot turn a green tree red.
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.2";
 
 /// A target of the compiler.
 pub(crate) fn target(name: &str) -> Result<(), Failure> {
@@ -51,6 +52,47 @@ pub(crate) fn cargo_deny() -> Result<PathBuf, Failure> {
     // The finished program is all that is needed; its intermediate files are half a gigabyte.
     fs::remove_dir_all(tools().join("build")).context("remove the build directory of cargo-deny")?;
     Ok(ours)
+}
+
+/// The program that fuzzes, and the compiler that it needs.
+pub(crate) fn cargo_fuzz() -> Result<PathBuf, Failure> {
+    nightly(&["rust-src"])?;
+    let ours = tools().join("bin/cargo-fuzz");
+    for candidate in [ours.clone(), PathBuf::from("cargo-fuzz")] {
+        if process::works(&candidate, &["--version"]) {
+            return Ok(candidate);
+        }
+    }
+    println!("    compiling cargo-fuzz {CARGO_FUZZ} into {}, once", tools().display());
+    let mut command = cargo();
+    command.args(["install", "--quiet", "--locked", "--version", CARGO_FUZZ, "cargo-fuzz", "--root"]);
+    command.arg(tools()).arg("--target-dir").arg(tools().join("build"));
+    process::run(&mut command)?;
+    fs::remove_dir_all(tools().join("build")).context("remove the build directory of cargo-fuzz")?;
+    Ok(ours)
+}
+
+/// Parts of a nightly compiler.
+pub(crate) fn nightly(parts: &[&str]) -> Result<(), Failure> {
+    if !process::works("rustc", &["+nightly", "--version"]) {
+        println!("    installing a nightly compiler");
+        process::run(Command::new("rustup").args([
+            "toolchain",
+            "install",
+            "nightly",
+            "--profile",
+            "minimal",
+        ]))?;
+    }
+    let installed =
+        process::output(Command::new("rustup").args(["+nightly", "component", "list", "--installed"]))?;
+    for part in parts {
+        if !installed.lines().any(|line| line.starts_with(part)) {
+            println!("    installing {part} of the nightly compiler");
+            process::run(Command::new("rustup").args(["component", "add", "--toolchain", "nightly", part]))?;
+        }
+    }
+    Ok(())
 }
 
 /// The packages of a folder's `package-lock.json`; returns the folder that holds `node_modules`.
@@ -142,6 +184,12 @@ pub(crate) fn rust_peers() -> Result<PathBuf, Failure> {
     command.arg("--target-dir").arg(&folder);
     process::run(&mut command)?;
     Ok(folder.join("release/peers"))
+}
+
+/// The program that counts instructions.
+#[cfg(feature = "bench")]
+pub(crate) fn valgrind() -> Result<(), Failure> {
+    if process::works("valgrind", &["--version"]) { Ok(()) } else { system_packages(&["valgrind"]) }
 }
 
 /// Asks the system's package manager; only where this process may.

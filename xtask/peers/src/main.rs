@@ -3,8 +3,9 @@
 //!
 //! Octets travel as base64url without padding. An answer is `{"ok":…}` or `{"error":"…"}`.
 
+mod timing;
+
 use std::io::{BufRead, Write, stdin, stdout};
-use std::time::Instant;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,19 @@ enum Request {
         job: Job,
         count: u32,
         token_per_message: bool,
+    },
+    /// Time `count` messages of crate `web-push-native`, a token each, which is all it can do.
+    TimeWebPushNative {
+        #[serde(flatten)]
+        job: Job,
+        count: u32,
+    },
+    /// Send `count` messages with crate `web-push` over hyper, one token for all, so many at once.
+    SendWebPush {
+        #[serde(flatten)]
+        job: Job,
+        count: u32,
+        at_once: usize,
     },
 }
 
@@ -107,12 +121,13 @@ fn answer(request: Request) -> Result<Value, Failure> {
         }
         Request::WebPushBuild(job) => Ok(serde_json::to_value(build(&job)?)?),
         Request::TimeEce { public, auth, text, count } => {
-            let (public, auth, text) = (octets(&public)?, octets(&auth)?, octets(&text)?);
-            time(count, || Ok(ece::encrypt(&public, &auth, &text)?.len()))
+            timing::ece(&octets(&public)?, &octets(&auth)?, &octets(&text)?, count)
         }
         Request::TimeWebPush { job, count, token_per_message } => {
-            time_web_push(&job, count, token_per_message)
+            timing::web_push(&job, count, token_per_message)
         }
+        Request::TimeWebPushNative { job, count } => timing::web_push_native(&job, count),
+        Request::SendWebPush { job, count, at_once } => timing::send_web_push(&job, count, at_once),
     }
 }
 
@@ -147,45 +162,6 @@ fn build(job: &Job) -> Result<Built, Failure> {
         headers.push((name.as_str().to_owned(), value.to_str()?.to_owned()));
     }
     Ok(Built { headers, body: text_of(request.body()) })
-}
-
-fn time_web_push(job: &Job, count: u32, token_per_message: bool) -> Result<Value, Failure> {
-    if token_per_message {
-        return time(count, || Ok(build(job)?.body.len()));
-    }
-    let text = octets(&job.text)?;
-    let coding = coding_of(&job.coding)?;
-    let subscription = SubscriptionInfo::new(&job.endpoint, &job.public, &job.auth);
-    let key = job.vapid.as_deref().ok_or("a cached token needs a key")?;
-    let signature = VapidSignatureBuilder::from_base64(key, &subscription)?.build()?;
-    time(count, || {
-        let mut builder = WebPushMessageBuilder::new(&subscription);
-        builder.set_ttl(job.ttl);
-        builder.set_payload(coding, &text);
-        builder.set_vapid_signature(signature.clone());
-        Ok(request_builder::build_request::<Vec<u8>>(builder.build()?).body().len())
-    })
-}
-
-/// Runs `work` and tells how much processor time it took; the sum of lengths keeps the work from being optimised away.
-fn time(count: u32, mut work: impl FnMut() -> Result<usize, Failure>) -> Result<Value, Failure> {
-    let (start, before) = (Instant::now(), on_processor());
-    let mut total = 0_usize;
-    for _ in 0..count {
-        total += work()?;
-    }
-    let nanoseconds = match (before, on_processor()) {
-        (Some(before), Some(after)) => after - before,
-        _ => u64::try_from(start.elapsed().as_nanos())?,
-    };
-    Ok(json!({ "nanoseconds": nanoseconds, "octets": total }))
-}
-
-/// Nanoseconds this thread was on a processor, where the system tells.
-fn on_processor() -> Option<u64> {
-    // Giving up the processor makes the system bring its account up to date.
-    std::thread::yield_now();
-    std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split(' ').next()?.parse().ok()
 }
 
 fn coding_of(name: &str) -> Result<ContentEncoding, Failure> {

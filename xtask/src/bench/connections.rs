@@ -4,7 +4,10 @@
 use std::{
     path::Path,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{self, Poll},
     time::{Duration, Instant},
 };
@@ -43,6 +46,9 @@ const LANES: usize = 8;
 /// Longer than any of this may take: then it is stuck.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// The number of the next channel.
+static CHANNELS: AtomicU64 = AtomicU64::new(0);
+
 /// Where the clients connect, and how.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -78,7 +84,7 @@ impl Target {
     }
 }
 
-enum Socket {
+pub(super) enum Socket {
     Clear(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -130,14 +136,40 @@ pub(super) struct Client {
 }
 
 impl Client {
-    async fn open(target: &Target, number: usize) -> Result<Self, Failure> {
+    async fn open(target: &Target) -> Result<Self, Failure> {
         let mut socket = upgrade(target.connect().await?, "/ua/firefox/default").await?;
         ask(&mut socket, &json!({ "messageType": "hello", "use_webpush": true, "broadcasts": {} })).await?;
+        // A channel belongs to whoever registered it last.
+        let number = CHANNELS.fetch_add(1, Ordering::Relaxed);
         let channel = format!("00000000-0000-4000-8000-{number:012x}");
         let answer = ask(&mut socket, &json!({ "messageType": "register", "channelID": channel })).await?;
         let endpoint = answer["pushEndpoint"].as_str().unwrap_or_default();
         let path = endpoint.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
         Ok(Self { socket, path })
+    }
+
+    /// The path of its push resource.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Acknowledges every message until the connection ends, and tells how long each frame was.
+    pub(super) async fn acknowledge(mut self, done: mpsc::Sender<usize>) -> Result<(), Failure> {
+        while let Some(Ok(frame)) = self.socket.next().await {
+            let Message::Text(text) = frame else { continue };
+            let message: Value = serde_json::from_str(&text).context("frame")?;
+            if message["messageType"] != "notification" {
+                return Err(Failure::new(format!("a client was sent {message}")));
+            }
+            let update =
+                json!({ "channelID": message["channelID"], "version": message["version"], "code": 100 });
+            let ack = json!({ "messageType": "ack", "updates": [update] });
+            self.socket.send(Message::text(ack.to_string())).await.context("ack")?;
+            if done.send(text.len()).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Waits for the one message, acknowledges it, and stays.
@@ -153,6 +185,11 @@ impl Client {
         while let Some(Ok(_)) = self.socket.next().await {}
         Ok(())
     }
+}
+
+/// A WebSocket to a floor, after its upgrade.
+pub(super) async fn bare(port: u16) -> Result<WebSocketStream<Socket>, Failure> {
+    upgrade(Target::clear(port).connect().await?, "/").await
 }
 
 async fn upgrade(mut socket: Socket, path: &str) -> Result<WebSocketStream<Socket>, Failure> {
@@ -189,8 +226,7 @@ async fn read(socket: &mut WebSocketStream<Socket>) -> Result<Value, Failure> {
 
 /// So many, connected and idle.
 pub(super) async fn open(target: &Target, count: usize) -> Result<Vec<Client>, Failure> {
-    let mut opening =
-        stream::iter(0..count).map(|number| Client::open(target, number)).buffer_unordered(AT_ONCE);
+    let mut opening = stream::iter(0..count).map(|_| Client::open(target)).buffer_unordered(AT_ONCE);
     let mut clients = Vec::with_capacity(count);
     while let Some(client) = time::timeout(LIMIT, opening.next()).await.context("connecting")? {
         clients.push(client?);

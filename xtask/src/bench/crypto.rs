@@ -1,218 +1,371 @@
-//! Encryption of 1 KiB: ours, the same work with bare library calls, and two other libraries.
+//! Encryption and decryption of 1 KiB: ours, the same work with bare library calls, and other libraries.
 
-use std::hint::black_box;
+mod bare;
 
-use aes_gcm::{Aes128Gcm, KeyInit as _, aead::AeadInOut as _};
-use aws_lc_rs::{aead, agreement, hkdf as hkdf_aws, rand};
-use hkdf::Hkdf;
-use p256::elliptic_curve::sec1::ToSec1Point as _;
+use std::{cell::RefCell, hint::black_box, sync::Barrier, thread};
+
 use push_crypto::{
-    EncryptJob, EncryptOptions, Schedule, SubscriptionKeys, UserAgentKeys, base64url,
-    provider::{CryptoProvider, aws_lc_rs as aws, rust_crypto},
+    DecryptJob, EncryptJob, EncryptOptions, Encrypted, Schedule, SubscriptionKeys, UserAgentKeys, base64url,
+    provider::{self, CryptoProvider, aws_lc_rs as aws, rust_crypto},
 };
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use super::{
     Part,
-    figures::{Claim, Figure, Rounds},
-    machine,
+    figures::{Claim, Figure, Rounds, Scale, median},
+    machine::{self, NO_LANES},
 };
 use crate::{
     failure::{Context, Failure},
-    interop,
+    interop::{self, Peer},
 };
 
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 11;
 /// What a push message typically is: 1 KiB of JSON.
-const OCTETS: usize = 1024;
-const WEB_PUSH_INFO: &[u8] = b"WebPush: info\0";
-const KEY_INFO: &[u8] = b"Content-Encoding: aes128gcm\0";
-const NONCE_INFO: &[u8] = b"Content-Encoding: nonce\0";
+pub(super) const OCTETS: usize = 1024;
+/// Messages that the pipeline encrypts together.
+pub(super) const BATCH: usize = 64;
+/// Above this share of one core, taken by other programs, wall time of two cores says nothing (our choice).
+const IDLE: f64 = 0.05;
 
-/// Measures and compares.
-pub(super) fn run() -> Result<Part, Failure> {
-    let receiver = UserAgentKeys::generate(&aws::PROVIDER).context("keys")?;
-    let keys = receiver.subscription_keys();
-    let text = vec![b'x'; OCTETS];
-    let mut peers = interop::rust()?;
-    let (to_ece, to_web_push) = questions(&keys, &text);
-    let peer = std::cell::RefCell::new(&mut peers);
-    let ask = |question: &Value, count: u32| {
-        let mut question = question.clone();
-        question["count"] = json!(count);
-        let answer = peer.borrow_mut().ask(&question)?;
-        answer["nanoseconds"].as_u64().ok_or_else(|| Failure::new(format!("no time in {answer}")))
-    };
-
-    let (pair, _) = p256_key_pair()?;
-    let mut rounds = Rounds::default();
-    rounds.add("push-crypto with aws_lc_rs", 400, |count| ours(&aws::PROVIDER, &keys, &text, count));
-    rounds.add("floor: the same steps with bare aws-lc-rs", 400, |count| {
-        repeat(count, || floor(&keys, &text).map(|body| body.len()))
-    });
-    rounds.add("push-crypto with aws_lc_rs, batches of 64", 448, |count| batches(&keys, &text, count));
-    rounds
-        .add("push-crypto with rust_crypto", 200, |count| ours(&rust_crypto::PROVIDER, &keys, &text, count));
-    rounds.add("part: key pair by p256", 200, |count| {
-        repeat(count, || p256_key_pair().map(|(_, key)| key.len()))
-    });
-    rounds.add("part: reading the point and agreement by p256", 200, |count| {
-        repeat(count, || p256_agreement(&pair, &keys).map(|secret| secret.len()))
-    });
-    rounds.add("part: key schedule by hkdf and sha2", 400, |count| {
-        repeat(count, || key_schedule(&keys, &[7; 32]).map(|(key, _)| key.len()))
-    });
-    rounds.add("part: sealing by aes-gcm", 400, |count| {
-        repeat(count, || seal(&[1; 16], &[2; 12], &text).map(|body| body.len()))
-    });
-    rounds.add("crate ece 2.4.2 (OpenSSL)", 200, |count| ask(&to_ece, count));
-    rounds.add("crate web-push 0.11.0, a token per message", 100, |count| ask(&to_web_push, count));
-    let figures = rounds.run(ROUNDS)?;
-
-    let [ours, floor, batch, pure, pair, agreement, schedule, sealing, ece, web_push] = figures
-        .iter()
-        .map(Figure::median)
-        .collect::<Vec<_>>()
-        .try_into()
-        .map_err(|_| Failure::new("not as many figures as were asked for"))?;
-    let parts = pair + agreement + schedule + sealing;
-    let claims = vec![
-        Claim::at_least(0.90, floor / ours, "aws_lc_rs: floor ÷ ours"),
-        Claim::at_least(0.90, floor / batch, "aws_lc_rs in batches: floor ÷ ours"),
-        Claim::at_least(3.0, ece / ours, "crate ece ÷ ours"),
-        Claim::at_least(6.0, web_push / ours, "crate web-push, a token per message ÷ ours"),
-        Claim::at_least(0.95, parts / pure, "rust_crypto: sum of the parts ÷ ours"),
-    ];
-    Ok(Part { name: "crypto", figures, claims })
+/// The programs on the other side, asked in turns.
+struct Peers {
+    rust: RefCell<Peer>,
+    node: RefCell<Peer>,
+    python: RefCell<Peer>,
 }
 
-fn questions(keys: &SubscriptionKeys, text: &[u8]) -> (Value, Value) {
-    let common = json!({
+/// Measures and compares.
+pub(super) fn run(scale: Scale) -> Result<Part, Failure> {
+    let receivers = receivers()?;
+    let keys: Vec<_> = receivers.iter().map(UserAgentKeys::subscription_keys).collect();
+    let text = vec![b'x'; OCTETS];
+    let best = provider::best();
+    let sealed = sealed(&keys, &text)?;
+    let peers = Peers {
+        rust: interop::rust()?.into(),
+        node: interop::node(None)?.into(),
+        python: interop::python(&[])?.into(),
+    };
+
+    let mut rounds = Rounds::new(scale);
+    ours(&mut rounds, &best, &keys, &text);
+    rounds.add("decrypt, aws_lc_rs, one at a time", 448, |count| open_each(&receivers, &sealed, count));
+    rounds.add(format!("decrypt_batch of 64, {}", best.name), 1920, |count| {
+        open_batches(&best, &receivers, &sealed, count)
+    });
+    floors(&mut rounds, &keys, &text)?;
+    others(&mut rounds, &peers, keys.first().ok_or_else(|| Failure::new("no keys"))?, &text);
+    let mut figures = rounds.run(ROUNDS)?;
+    let (two, note) = two_cores(scale, &best, &keys, &text)?;
+    let mut claims = claims(&figures);
+    claims.push(two_claim(&two, note));
+    figures.extend(two);
+    Ok(Part { name: "crypto", title: "Encrypting 1 KiB, aes128gcm", figures, claims, notes: notes(&best) })
+}
+
+fn notes(best: &CryptoProvider) -> Vec<String> {
+    let lanes = if machine::has_lanes() { "with AVX-512 IFMA" } else { "without AVX-512 IFMA" };
+    vec![format!(
+        "Processor time of the thread; for Node.js, of the process. The provider for batches on this processor, {lanes}, is {}.",
+        best.name
+    )]
+}
+
+/// As many as a batch, so that nothing is done twice for the same key.
+fn receivers() -> Result<Vec<UserAgentKeys>, Failure> {
+    (0..BATCH).map(|_| UserAgentKeys::generate(&aws::PROVIDER).context("keys")).collect()
+}
+
+fn sealed(keys: &[SubscriptionKeys], text: &[u8]) -> Result<Vec<Encrypted>, Failure> {
+    let options = EncryptOptions::new(Schedule::Aes128gcm);
+    keys.iter()
+        .map(|keys| {
+            push_crypto::encrypt(&aws::PROVIDER, &options, EncryptJob { keys, plaintext: text })
+                .context("encrypt")
+        })
+        .collect()
+}
+
+fn ours<'a>(rounds: &mut Rounds<'a>, best: &'a CryptoProvider, keys: &'a [SubscriptionKeys], text: &'a [u8]) {
+    rounds.add("encrypt, aws_lc_rs", 448, |count| encrypt_each(&aws::PROVIDER, keys, text, count));
+    rounds.add(format!("encrypt_batch of 64, {}", best.name), 1920, |count| {
+        encrypt_batches(best, keys, text, (count, 64))
+    });
+    rounds.add(format!("encrypt_batch of 8, {}", best.name), 1920, |count| {
+        encrypt_batches(best, keys, text, (count, 8))
+    });
+    rounds.add("encrypt_batch of 64, aws_lc_rs", 448, |count| {
+        encrypt_batches(&aws::PROVIDER, keys, text, (count, 64))
+    });
+    rounds.add("encrypt, rust_crypto", 128, |count| encrypt_each(&rust_crypto::PROVIDER, keys, text, count));
+}
+
+fn floors<'a>(rounds: &mut Rounds<'a>, keys: &'a [SubscriptionKeys], text: &'a [u8]) -> Result<(), Failure> {
+    let first = keys.first().ok_or_else(|| Failure::new("no keys"))?;
+    let (pair, _) = bare::p256_key_pair()?;
+    rounds.add("floor: the same steps with bare aws-lc-rs", 448, move |count| {
+        each(keys, count, |keys| bare::floor(keys, text).map(|body| body.len()))
+    });
+    rounds.add("part: key pair by p256", 128, |count| {
+        repeat(count, || bare::p256_key_pair().map(|(_, key)| key.len()))
+    });
+    rounds.add("part: reading the point and agreement by p256", 128, move |count| {
+        repeat(count, || bare::p256_agreement(&pair, first).map(|secret| secret.len()))
+    });
+    rounds.add("part: key schedule by hkdf and sha2", 448, move |count| {
+        repeat(count, || bare::key_schedule(first, &[7; 32]).map(|(key, _)| key.len()))
+    });
+    rounds.add("part: sealing by aes-gcm", 448, move |count| {
+        repeat(count, || bare::seal(&[1; 16], &[2; 12], text).map(|body| body.len()))
+    });
+    Ok(())
+}
+
+fn others<'a>(rounds: &mut Rounds<'a>, peers: &'a Peers, keys: &SubscriptionKeys, text: &[u8]) {
+    let rows: [(&str, u32, &'a RefCell<Peer>, Value); 8] = [
+        ("crate ece 2.4.2 (OpenSSL)", 192, &peers.rust, json!({ "op": "time-ece" })),
+        (
+            "crate web-push 0.11.0, a token each",
+            64,
+            &peers.rust,
+            json!({ "op": "time-web-push", "token_per_message": true }),
+        ),
+        (
+            "crate web-push 0.11.0, one token",
+            128,
+            &peers.rust,
+            json!({ "op": "time-web-push", "token_per_message": false }),
+        ),
+        (
+            "crate web-push-native 0.5.0, a token each",
+            64,
+            &peers.rust,
+            json!({ "op": "time-web-push-native" }),
+        ),
+        ("npm web-push 3.6.7, a token each", 128, &peers.node, json!({ "op": "time-web-push" })),
+        ("npm http_ece 1.2.1", 128, &peers.node, json!({ "op": "time-http-ece" })),
+        ("PyPI pywebpush 2.5.0, a token each", 128, &peers.python, json!({ "op": "time-pywebpush" })),
+        ("PyPI http_ece 1.2.1", 128, &peers.python, json!({ "op": "time-http-ece" })),
+    ];
+    let common = question(keys, text);
+    for (name, count, peer, what) in rows {
+        let mut question = common.clone();
+        for (member, value) in what.as_object().into_iter().flatten() {
+            question[member] = value.clone();
+        }
+        rounds.add(name, count, move |count| {
+            question["count"] = json!(count);
+            nanoseconds(&peer.borrow_mut().ask(&question)?)
+        });
+    }
+}
+
+/// What the peers are given: the same receiver and text for all.
+pub(super) fn question(keys: &SubscriptionKeys, text: &[u8]) -> Value {
+    // any number below the order of the curve is a private key
+    const VAPID: [u8; 32] = [0x2a; 32];
+    let public = push_crypto::PrivateKey::from_octets(&VAPID)
+        .ok()
+        .and_then(|private| aws::PROVIDER.public_key(&private).ok())
+        .map(|public| public.to_base64url());
+    json!({
         "public": keys.p256dh.to_base64url(),
         "auth": keys.auth.as_ref().map(|auth| base64url::encode(auth.expose())),
         "text": base64url::encode(text),
-    });
-    let (mut to_ece, mut to_web_push) = (common.clone(), common);
-    to_ece["op"] = json!("time-ece");
-    to_web_push["op"] = json!("time-web-push");
-    to_web_push["endpoint"] = json!("https://push.example.net/p/0123456789");
-    to_web_push["coding"] = json!("aes128gcm");
-    to_web_push["ttl"] = json!(60);
-    // any number below the order of the curve is a private key
-    to_web_push["vapid"] = json!(base64url::encode(&[0x2a; 32]));
-    to_web_push["subject"] = json!("mailto:bench@example.com");
-    to_web_push["token_per_message"] = json!(true);
-    (to_ece, to_web_push)
+        "endpoint": "https://push.example.net/p/0123456789",
+        "coding": "aes128gcm",
+        "ttl": 60,
+        "vapid": base64url::encode(&VAPID),
+        "vapid_public": public,
+        "subject": "mailto:bench@example.com",
+    })
+}
+
+/// What a peer says it has spent.
+pub(super) fn nanoseconds(answer: &Value) -> Result<u64, Failure> {
+    answer["nanoseconds"].as_u64().ok_or_else(|| Failure::new(format!("no time in {answer}")))
+}
+
+fn claims(figures: &[Figure]) -> Vec<Claim> {
+    let of = |name: &str| median(figures, name);
+    let floor = of("floor");
+    let one = of("encrypt, aws_lc_rs");
+    let (sixty_four, eight) = (of("encrypt_batch of 64, "), of("encrypt_batch of 8, "));
+    let lanes = machine::has_lanes();
+    let with_lanes = |bound, value, text: &str| Claim::at_least(bound, value, text).only_if(lanes, NO_LANES);
+    let parts = figures.iter().filter(|figure| figure.name.starts_with("part: ")).map(Figure::median);
+    vec![
+        Claim::at_least(0.95, floor / one, "encrypt, aws_lc_rs: floor ÷ ours"),
+        with_lanes(5.5, floor / sixty_four, "encrypt_batch of 64: floor ÷ ours"),
+        with_lanes(17.0, of("crate ece") / sixty_four, "encrypt_batch of 64: crate ece ÷ ours"),
+        with_lanes(
+            40.0,
+            of("crate web-push 0.11.0, a token each") / sixty_four,
+            "encrypt_batch of 64: crate web-push, a token each ÷ ours",
+        ),
+        with_lanes(85.0, of("npm web-push") / sixty_four, "encrypt_batch of 64: npm web-push ÷ ours"),
+        with_lanes(100_000.0, 1e6 / sixty_four, "encrypt_batch of 64: messages per second and core"),
+        with_lanes(4.5, floor / eight, "encrypt_batch of 8: floor ÷ ours"),
+        with_lanes(
+            5.0,
+            of("decrypt, aws_lc_rs") / of("decrypt_batch of 64"),
+            "decrypt_batch of 64: aws_lc_rs one at a time ÷ ours",
+        ),
+        Claim::at_least(
+            0.95,
+            parts.sum::<f64>() / of("encrypt, rust_crypto"),
+            "encrypt, rust_crypto: sum of the parts ÷ ours",
+        ),
+        Claim::told(
+            of("crate web-push-native") / sixty_four,
+            "encrypt_batch of 64: crate web-push-native ÷ ours",
+        ),
+        Claim::told(of("PyPI pywebpush") / sixty_four, "encrypt_batch of 64: PyPI pywebpush ÷ ours"),
+    ]
+}
+
+/// Messages that two threads make in the time of one: wall time of both, and processor time per message alone and
+/// beside each other. Wall time says nothing while other programs run, and then that is told.
+fn two_cores(
+    scale: Scale,
+    best: &CryptoProvider,
+    keys: &[SubscriptionKeys],
+    text: &[u8],
+) -> Result<(Vec<Figure>, String), Failure> {
+    let others = machine::Others::watch();
+    let count = scale.or(9600, 64);
+    let mut rounds = Rounds::new(scale);
+    for (name, threads) in [("one thread", 1_u32), ("two threads", 2)] {
+        rounds.add(format!("{name}, wall time"), count, move |count| {
+            machine::wall_time(|| in_threads(threads, best, keys, text, count).map(drop))
+        });
+        rounds.add(format!("{name}, processor time of a thread"), count, move |count| {
+            Ok(in_threads(threads, best, keys, text, count)? / u64::from(threads))
+        });
+    }
+    let figures = rounds.run(7)?;
+    let share = others.share();
+    let note = if share > IDLE {
+        format!("by processor time: other programs took {:.0} % of a core meanwhile", share * 100.0)
+    } else {
+        "by wall time, on an idle machine".to_owned()
+    };
+    Ok((figures, note))
+}
+
+fn two_claim(figures: &[Figure], note: String) -> Claim {
+    let kind = if note.starts_with("by wall") { "wall time" } else { "processor time" };
+    let of = |threads: &str| {
+        median(figures, &format!("{threads} thread{}, {kind}", if threads == "one" { "" } else { "s" }))
+    };
+    Claim::at_least(1.85, 2.0 * of("one") / of("two"), "encrypt_batch of 64: two cores ÷ one").note(note)
+}
+
+/// The sum of what so many threads spend, each of them encrypting `count` messages.
+fn in_threads(
+    threads: u32,
+    best: &CryptoProvider,
+    keys: &[SubscriptionKeys],
+    text: &[u8],
+    count: u32,
+) -> Result<u64, Failure> {
+    let start = Barrier::new(usize::try_from(threads).context("threads")?);
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    encrypt_batches(best, keys, text, (count, BATCH))
+                })
+            })
+            .collect();
+        let mut total = 0;
+        for thread in running {
+            total += thread.join().map_err(|_| Failure::new("a thread of the measurement panicked"))??;
+        }
+        Ok(total)
+    })
 }
 
 fn repeat(count: u32, mut work: impl FnMut() -> Result<usize, Failure>) -> Result<u64, Failure> {
     machine::time(|| {
+        let mut octets = 0;
         for _ in 0..count {
-            black_box(work()?);
+            octets += work()?;
         }
+        black_box(octets);
         Ok(())
     })
 }
 
-fn ours(provider: &CryptoProvider, keys: &SubscriptionKeys, text: &[u8], count: u32) -> Result<u64, Failure> {
+/// `work` for one receiver after the other, from the front again when all had their turn.
+fn each<T>(
+    receivers: &[T],
+    count: u32,
+    mut work: impl FnMut(&T) -> Result<usize, Failure>,
+) -> Result<u64, Failure> {
+    let mut next = receivers.iter().cycle();
+    repeat(count, || work(next.next().ok_or_else(|| Failure::new("no receivers"))?))
+}
+
+fn encrypt_each(
+    provider: &CryptoProvider,
+    keys: &[SubscriptionKeys],
+    text: &[u8],
+    count: u32,
+) -> Result<u64, Failure> {
     let options = EncryptOptions::new(Schedule::Aes128gcm);
-    repeat(count, || {
+    each(keys, count, |keys| {
         let message =
             push_crypto::encrypt(provider, &options, EncryptJob { keys, plaintext: black_box(text) });
         message.map(|message| message.body().len()).context("encrypt")
     })
 }
 
-fn batches(keys: &SubscriptionKeys, text: &[u8], count: u32) -> Result<u64, Failure> {
+/// `(count, size)`: so many messages in batches of so many.
+pub(super) fn encrypt_batches(
+    provider: &CryptoProvider,
+    keys: &[SubscriptionKeys],
+    text: &[u8],
+    (count, size): (u32, usize),
+) -> Result<u64, Failure> {
     let options = EncryptOptions::new(Schedule::Aes128gcm);
-    let jobs = [EncryptJob { keys, plaintext: text }; 64];
-    repeat(count / 64, || {
+    let jobs: Vec<_> = keys.iter().take(size).map(|keys| EncryptJob { keys, plaintext: text }).collect();
+    let batches = count / u32::try_from(jobs.len().max(1)).context("batch")?;
+    repeat(batches, || {
         let mut out = Vec::with_capacity(jobs.len());
-        push_crypto::encrypt_batch(&aws::PROVIDER, &options, black_box(&jobs), &mut out)
-            .context("encrypt")?;
-        Ok(out.len())
+        push_crypto::encrypt_batch(provider, &options, black_box(&jobs), &mut out).context("encrypt")?;
+        match out.iter().find_map(|result| result.as_ref().err()) {
+            Some(error) => Err(Failure::new(format!("encrypt: {error}"))),
+            None => Ok(out.len()),
+        }
     })
 }
 
-/// The whole message with nothing but aws-lc-rs: key pair, agreement, HKDF, AES-GCM, header block.
-fn floor(keys: &SubscriptionKeys, text: &[u8]) -> Result<Vec<u8>, Failure> {
-    let failed = |_| Failure::new("aws-lc-rs refuses");
-    let private = agreement::PrivateKey::generate(&agreement::ECDH_P256).map_err(failed)?;
-    let sender = private.compute_public_key().map_err(failed)?;
-    let mut salt = [0; 16];
-    rand::fill(&mut salt).map_err(failed)?;
-    let auth = keys.auth.as_ref().map(|auth| auth.expose()).unwrap_or_default();
-    let peer = agreement::UnparsedPublicKey::new(&agreement::ECDH_P256, keys.p256dh.as_octets());
-    let unspecified = Failure::new("aws-lc-rs refuses");
-    let mut ikm = [0; 32];
-    agreement::agree(&private, peer, unspecified, |shared| {
-        let prk = hkdf_aws::Salt::new(hkdf_aws::HKDF_SHA256, auth).extract(shared);
-        let info = [WEB_PUSH_INFO, keys.p256dh.as_octets(), sender.as_ref()];
-        prk.expand(&info, Octets(32)).and_then(|okm| okm.fill(&mut ikm)).map_err(failed)
-    })?;
-    let prk = hkdf_aws::Salt::new(hkdf_aws::HKDF_SHA256, &salt).extract(&ikm);
-    let (mut key, mut nonce) = ([0; 16], [0; 12]);
-    prk.expand(&[KEY_INFO], Octets(16)).and_then(|okm| okm.fill(&mut key)).map_err(failed)?;
-    prk.expand(&[NONCE_INFO], Octets(12)).and_then(|okm| okm.fill(&mut nonce)).map_err(failed)?;
-
-    let mut body = Vec::with_capacity(86 + text.len() + 17);
-    body.extend_from_slice(&salt);
-    body.extend_from_slice(&[0, 0, 16, 0, 65]);
-    body.extend_from_slice(sender.as_ref());
-    body.extend_from_slice(text);
-    body.push(2);
-    let cipher = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_128_GCM, &key).map_err(failed)?);
-    let nonce = aead::Nonce::assume_unique_for_key(nonce);
-    let record = body.get_mut(86..).unwrap_or_default();
-    let tag = cipher.seal_in_place_separate_tag(nonce, aead::Aad::empty(), record).map_err(failed)?;
-    body.extend_from_slice(tag.as_ref());
-    Ok(body)
+fn open_each(receivers: &[UserAgentKeys], sealed: &[Encrypted], count: u32) -> Result<u64, Failure> {
+    let pairs: Vec<_> = receivers.iter().zip(sealed).collect();
+    each(&pairs, count, |(keys, message)| {
+        let opened = push_crypto::decrypt(&aws::PROVIDER, keys, black_box(message)).context("decrypt")?;
+        Ok(opened.plaintext.len())
+    })
 }
 
-/// A length, as aws-lc-rs wants it.
-#[derive(Clone, Copy)]
-struct Octets(usize);
-
-impl hkdf_aws::KeyType for Octets {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-fn p256_key_pair() -> Result<(p256::SecretKey, Vec<u8>), Failure> {
-    let mut octets = [0; 32];
-    rust_crypto::PROVIDER.random.fill(&mut octets).context("randomness")?;
-    let private = p256::SecretKey::from_slice(&octets).context("key")?;
-    let public = private.public_key().to_sec1_point(false).as_bytes().to_vec();
-    Ok((private, public))
-}
-
-fn p256_agreement(private: &p256::SecretKey, keys: &SubscriptionKeys) -> Result<[u8; 32], Failure> {
-    let public = p256::PublicKey::from_sec1_bytes(keys.p256dh.as_octets()).context("point")?;
-    Ok((*private.diffie_hellman(&public).raw_secret_bytes()).into())
-}
-
-fn key_schedule(keys: &SubscriptionKeys, shared: &[u8; 32]) -> Result<([u8; 16], [u8; 12]), Failure> {
-    let mut salt = [0; 16];
-    rust_crypto::PROVIDER.random.fill(&mut salt).context("randomness")?;
-    let auth = keys.auth.as_ref().map(|auth| auth.expose());
-    let (mut ikm, mut key, mut nonce) = ([0; 32], [0; 16], [0; 12]);
-    let info = [WEB_PUSH_INFO, keys.p256dh.as_octets(), keys.p256dh.as_octets()].concat();
-    Hkdf::<Sha256>::new(auth, black_box(shared)).expand(&info, &mut ikm).context("HKDF")?;
-    let prk = Hkdf::<Sha256>::new(Some(&salt), &ikm);
-    prk.expand(KEY_INFO, &mut key).context("HKDF")?;
-    prk.expand(NONCE_INFO, &mut nonce).context("HKDF")?;
-    Ok((key, nonce))
-}
-
-fn seal(key: &[u8; 16], nonce: &[u8; 12], text: &[u8]) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::with_capacity(text.len() + 17);
-    body.extend_from_slice(black_box(text));
-    body.push(2);
-    let cipher = Aes128Gcm::new(key.into());
-    let tag =
-        cipher.encrypt_inout_detached(nonce.into(), &[], body.as_mut_slice().into()).context("AES-GCM")?;
-    body.extend_from_slice(&tag);
-    Ok(body)
+fn open_batches(
+    provider: &CryptoProvider,
+    receivers: &[UserAgentKeys],
+    sealed: &[Encrypted],
+    count: u32,
+) -> Result<u64, Failure> {
+    let jobs: Vec<_> =
+        receivers.iter().zip(sealed).map(|(keys, message)| DecryptJob { keys, message }).collect();
+    let batches = count / u32::try_from(jobs.len().max(1)).context("batch")?;
+    repeat(batches, || {
+        let mut out = Vec::with_capacity(jobs.len());
+        push_crypto::decrypt_batch(provider, black_box(&jobs), &mut out).context("decrypt")?;
+        match out.iter().find_map(|result| result.as_ref().err()) {
+            Some(error) => Err(Failure::new(format!("decrypt: {error}"))),
+            None => Ok(out.len()),
+        }
+    })
 }
