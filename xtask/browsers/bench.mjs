@@ -12,7 +12,7 @@ import { Service } from './harness/service.mjs';
 import { KINDS } from './harness/settings.mjs';
 import { Site } from './harness/site.mjs';
 
-const ROUNDS = 50;
+const ROUNDS = Number(process.env.PUSH_BENCH_ROUNDS ?? 50);
 const TEXT = 'x'.repeat(1024);
 
 const now = () => performance.timeOrigin + performance.now();

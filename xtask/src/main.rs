@@ -10,9 +10,11 @@ mod browsers;
 mod conformance;
 mod failure;
 mod features;
+mod fuzz;
 mod install;
 mod interop;
 mod process;
+mod proofs;
 mod service;
 mod steps;
 mod test;
@@ -36,7 +38,12 @@ cargo xtask CHORE
   interop [WORD]      other libraries in both directions; WORD chooses the cases that contain it
   browsers [WORD]     stock Firefox and Chromium subscribe to push serve; WORD chooses files or tests
                       --rounds N repeats them
-  bench [PART…]       figures beside other libraries: crypto, client, service, startup, browsers
+  fuzz [TARGET…]      parsers under a fuzzer, --seconds N each; --smoke: what is kept once, and a million agreements
+                      agreements --count N --seed S: the lanes of P-256 against other implementations
+  proofs [PROOF…]     object-code, timing, miri: what tests cannot show about the lanes; --smoke is short
+  bench [PART…]       figures beside other libraries, written into docs/performance.md: crypto, client, bulk,
+                      service, delivery, idle, startup, browsers, instructions
+                      --smoke runs next to nothing of each and judges nothing; --subscriptions N of bulk
 ";
 
 /// Figures need what is measured, built with optimisation; the other chores need neither.
@@ -47,20 +54,18 @@ fn run_bench(arguments: &[String]) -> Result<(), Failure> {
 
 #[cfg(not(feature = "bench"))]
 fn run_bench(arguments: &[String]) -> Result<(), Failure> {
+    optimised("bench", arguments)
+}
+
+/// Starts a chore again in the build that figures need.
+pub(crate) fn optimised(chore: &str, arguments: &[String]) -> Result<(), Failure> {
     let mut command = workspace::cargo();
-    command.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--locked",
-        "--package",
-        "xtask",
-        "--features",
-        "bench",
-        "--",
-        "bench",
-    ]);
-    process::run(command.args(arguments))
+    command.args(["run", "--quiet", "--locked", "--package", "xtask", "--features", "bench"]);
+    // Of a smoke run nobody wants figures, and what it needs is built already.
+    if !arguments.iter().any(|argument| argument == "--smoke") {
+        command.arg("--release");
+    }
+    process::run(command.arg("--").arg(chore).args(arguments))
 }
 
 fn main() -> ExitCode {
@@ -74,7 +79,9 @@ fn main() -> ExitCode {
         "conformance" => conformance::run(&rest),
         "bench" => run_bench(&rest),
         "browsers" => browsers::run(&rest),
+        "fuzz" => fuzz::run(&rest),
         "interop" => interop::run(&rest),
+        "proofs" => proofs::run(&rest),
         "vectors" => return vectors::run(&rest),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -49,10 +49,15 @@ pub(crate) struct Service {
 impl Service {
     /// Starts it; its files (the local CA) stay in a folder of its own. It prints its URL and nothing more.
     pub(crate) fn start(program: &Path, name: &str) -> Result<Self, Failure> {
+        Self::start_with(program, name, &[])
+    }
+
+    /// The same with further flags.
+    pub(crate) fn start_with(program: &Path, name: &str, flags: &[&str]) -> Result<Self, Failure> {
         let folder = workspace::target().join("service").join(name);
         fs::create_dir_all(&folder)?;
         let mut command = clean(program, &folder);
-        command.args(["serve", "--port", "0", "--quiet", "--ca-dir"]).arg(folder.join("ca"));
+        command.args(["serve", "--port", "0", "--quiet", "--ca-dir"]).arg(folder.join("ca")).args(flags);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().context("push serve")?;
         let mut output = BufReader::new(child.stdout.take().ok_or_else(|| Failure::new("no output"))?);

@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use crate::{
     browsers, conformance,
     failure::{Context, Failure},
-    features, install, interop, process,
+    features, fuzz, install, interop, process, proofs,
     steps::{Ended, Steps},
     tidy,
     workspace::{self, cargo},
@@ -39,11 +39,18 @@ const STEPS: &[Step] = &[
     Step { name: "test", what: "unit, integration and documentation tests", work: test },
     Step { name: "vectors", what: "published vectors against every provider", work: vectors_step },
     Step { name: "interop", what: "other libraries in both directions", work: interop_step },
+    Step { name: "fuzz", what: "kept inputs of every fuzz target, a million agreements", work: fuzz_step },
+    Step {
+        name: "proofs",
+        what: "the lanes: jumps in the object code, and timing in short",
+        work: proofs_step,
+    },
     Step {
         name: "browsers",
         what: "stock Firefox and Chromium subscribe to push serve",
         work: browsers_step,
     },
+    Step { name: "bench", what: "every part of the benchmarks runs, with its peers", work: bench },
     Step {
         name: "targets",
         what: "push-crypto without std: on this machine, wasm32 and thumb",
@@ -147,8 +154,23 @@ fn interop_step() -> Result<Ended, Failure> {
     Ok(Ended::Passed)
 }
 
+fn fuzz_step() -> Result<Ended, Failure> {
+    fuzz::run(&["--smoke".to_owned()])?;
+    Ok(Ended::Passed)
+}
+
+fn proofs_step() -> Result<Ended, Failure> {
+    proofs::run(&["--smoke".to_owned()])?;
+    Ok(Ended::Passed)
+}
+
 fn browsers_step() -> Result<Ended, Failure> {
     browsers::run(&[])?;
+    Ok(Ended::Passed)
+}
+
+fn bench() -> Result<Ended, Failure> {
+    crate::run_bench(&["--smoke".to_owned()])?;
     Ok(Ended::Passed)
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn node(authority: Option<&std::path::Path>) -> Result<Peer, Failure>
 }
 
 /// The packages of PyPI, with further variables.
-fn python(variables: &[(String, String)]) -> Result<Peer, Failure> {
+pub(crate) fn python(variables: &[(String, String)]) -> Result<Peer, Failure> {
     let mut command = Command::new(install::python_packages()?);
     command
         .envs(variables.iter().map(|(name, value)| (name, value)))
@@ -69,6 +69,14 @@ fn python(variables: &[(String, String)]) -> Result<Peer, Failure> {
 /// The crates of `xtask/peers`.
 pub(crate) fn rust() -> Result<Peer, Failure> {
     Peer::start(Command::new(install::rust_peers()?))
+}
+
+/// The same, trusting a certificate of ours; OpenSSL reads this variable.
+#[cfg(feature = "bench")]
+pub(crate) fn rust_trusting(certificate: &std::path::Path) -> Result<Peer, Failure> {
+    let mut command = Command::new(install::rust_peers()?);
+    command.env("SSL_CERT_FILE", certificate);
+    Peer::start(command)
 }
 
 /// Runs the cases whose name contains the word, or all.
