@@ -12,7 +12,7 @@
 use zeroize::Zeroize;
 
 use super::{
-    reduction::{Columns, FirstCarry, reduce},
+    reduction::reduce,
     vector::{self, V},
 };
 use crate::provider::p256_ifma::numbers::{Digits52, LOW, P1_FIFTH, P1_FOURTH, P1_SECOND};
@@ -39,6 +39,16 @@ impl Digits {
     }
 }
 
+/// The columns of a product.
+pub(super) type Columns = [V; 10];
+
+/// What the lowest column has above its 52 bits.
+#[derive(Clone, Copy)]
+pub(super) enum FirstCarry {
+    Any,
+    /// It is one lower half of a product.
+    Zero,
+}
 
 lanes! {
 

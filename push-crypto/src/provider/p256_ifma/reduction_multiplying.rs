@@ -2,21 +2,10 @@
 //! goes to one of two ports.
 
 use super::{
-    field::Loose,
-    vector::{self, V},
+    field::{Columns, FirstCarry, Loose},
+    vector,
 };
 use crate::provider::p256_ifma::numbers::{P1_FIFTH, P1_FOURTH, P1_SECOND};
-
-/// The columns of a product.
-pub(super) type Columns = [V; 10];
-
-/// What the lowest column has above its 52 bits.
-#[derive(Clone, Copy)]
-pub(super) enum FirstCarry {
-    Any,
-    /// It is one lower half of a product.
-    Zero,
-}
 
 lanes! {
 

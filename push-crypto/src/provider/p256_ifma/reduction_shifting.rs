@@ -4,21 +4,10 @@
 //! Its columns are equal, bit by bit, to those of the reduction with the multiplier.
 
 use super::{
-    field::Loose,
+    field::{Columns, FirstCarry, Loose},
     vector::{self, V},
 };
 use crate::provider::p256_ifma::numbers::{LOW, P1_FIFTH};
-
-/// The columns of a product.
-pub(super) type Columns = [V; 10];
-
-/// What the lowest column has above its 52 bits.
-#[derive(Clone, Copy)]
-pub(super) enum FirstCarry {
-    Any,
-    /// It is one lower half of a product.
-    Zero,
-}
 
 lanes! {
 
