@@ -53,7 +53,7 @@ mod source;
 mod tally;
 
 /// Messages that wait for their push service beside what is under way (our choice: as many as are under way; after a
-/// stop they are still sent). With --at-most-once there are none, since whoever waits in a crash gets nothing.
+/// stop they are given back unsent). With --at-most-once there are none, since whoever waits in a crash gets nothing.
 const PARKED: usize = 512;
 
 /// Send one message to each receiver of a list.

@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     }
     for proof in PROOFS {
         if smoke && !proof.is_short {
+            println!("\n{} has no short form; cargo xtask proofs {} runs it", proof.name, proof.name);
             continue;
         }
         if wanted.is_empty() || wanted.iter().any(|name| *name == proof.name) {
